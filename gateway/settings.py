@@ -1,0 +1,171 @@
+"""Every setting, in one place: what it is called, what it means, what it is when nobody says otherwise.
+
+Each is read, strongest first, from the command line (where it has a switch), the environment
+(``VOXTRUNK_RTP_ALLOW=127.0.0.0/8,10.1.0.0/16``), and a TOML file (``VOXTRUNK_CONFIG``, default ``voxtrunk.toml``).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def _port_range(value: object) -> object:
+    """``"20000-29999"`` to ``(20000, 29999)``."""
+    if isinstance(value, str):
+        first, dash, last = value.partition("-")
+        if not dash or not first.strip().isdigit() or not last.strip().isdigit():
+            raise ValueError("write a port range as FIRST-LAST, for example 20000-29999")
+        return int(first), int(last)
+    return value
+
+
+def _listed(value: object) -> object:
+    """``"a,b"`` (as in an environment variable) to ``("a", "b")``; a JSON list is taken too."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            return json.loads(value)
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return (value,) if isinstance(value, int) else value
+
+
+Item = TypeVar("Item")
+PortRange = Annotated[tuple[int, int], NoDecode, BeforeValidator(_port_range)]
+Listed = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_listed)]
+
+
+class Settings(BaseSettings):
+    """The gateway's settings. A wrong value is refused at start, naming the setting."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOXTRUNK_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    # -- control API
+    http_host: str = Field("127.0.0.1", description="Address the control API listens on")
+    http_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one")
+    api_keys: Listed[SecretStr] = Field(
+        (), description="Keys that may use the API. None: the API serves loopback only"
+    )
+    max_body_octets: int = Field(1_048_576, ge=1024, description="Largest request body")
+    text_limit: int = Field(20_000, ge=1, description="Characters of text or SSML in one utterance")
+    queue_limit: int = Field(256, ge=1, description="Utterances waiting on one call")
+    idempotency_seconds: int = Field(3600, ge=1, description="How long an Idempotency-Key is remembered")
+    idempotency_entries: int = Field(100_000, ge=1, description="How many of them are, at most")
+
+    # -- legs
+    rtp_ports: PortRange = Field((20000, 29999), description="RTP ports, even ones; RTCP takes the next")
+    rtp_addresses: Listed[IPvAnyAddress] = Field(
+        (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")),
+        description="Local addresses that legs send from, the first of the target's family",
+    )
+    rtp_allow: Listed[IPvAnyNetwork] = Field(
+        (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        description="Networks that RTP may be sent to",
+    )
+    max_calls: int = Field(8000, ge=1, description="Open calls; beyond that 503 at_capacity")
+    max_call_seconds: int = Field(7200, ge=1, description="Default and upper limit of a call's max_seconds")
+    media_timeout_seconds: float = Field(
+        0, ge=0, description="No RTCP nor RTP from the peer for this long is a media timeout; 0: never"
+    )
+    media_timeout_action: Literal["report", "close"] = Field(
+        "report", description="What a media timeout does"
+    )
+    unreachable_action: Literal["report", "close"] = Field(
+        "close", description="What a target that refuses (ICMP) for unreachable_seconds does to its call"
+    )
+    unreachable_seconds: float = Field(5, ge=0, description="How long it may refuse")
+    rtcp_interval_seconds: float = Field(5, gt=0, description="Mean time between RTCP reports of a leg")
+    symmetric_rtp: bool = Field(
+        False, description="Send to where the peer's packets come from (latching), once, inside rtp_allow"
+    )
+    symmetric_rtp_window_seconds: float = Field(5, gt=0, description="How long after opening a leg may latch")
+    symmetric_rtp_packets: int = Field(4, ge=2, description="Consecutive packets from one source to latch on")
+    port_drain_seconds: float = Field(1, ge=0, description="A closed leg's port rests this long")
+    dtmf_volume_dbm0: int = Field(-10, ge=-63, le=0, description="Volume in the RFC 4733 events that we send")
+
+    # -- processes
+    media_workers: int = Field(1, ge=1, le=64, description="Processes that pace RTP")
+    synthesis_workers: int = Field(1, ge=1, le=64, description="Processes that make speech")
+    legs_per_worker: int = Field(4096, ge=1, le=65536, description="Legs of one media worker")
+    media_cpus: Listed[int] = Field((), description="Cores for the media workers, e.g. 1 or 2,3; empty: any")
+    other_cpus: Listed[int] = Field((), description="Cores for all other processes; empty: any")
+    media_nice: int = Field(-10, ge=-20, le=19, description="Niceness of media workers, where permitted")
+    drain_seconds: float = Field(30, ge=0, description="How long SIGTERM lets speech finish")
+
+    # -- speech
+    default_voice: str = Field("espeak:en-us", description="The voice of calls that name none")
+    level_dbm0: float = Field(
+        -20, ge=-40, le=-9, description="Active speech level (ITU-T P.56) of all voices"
+    )
+    cache_octets: int = Field(256 * 1024 * 1024, ge=0, description="Memory for encoded speech, per worker")
+    prompts_folder: Path | None = Field(None, description="Folder of audio files that `prompt` may name")
+    prompt_seconds: float = Field(600, gt=0, description="Longest prompt")
+
+    # -- events
+    events_per_call: int = Field(4096, ge=16, description="Events kept of one call")
+    events_retained: int = Field(65_536, ge=16, description="Events kept for Last-Event-ID on /v1/events")
+    closed_call_seconds: float = Field(300, ge=0, description="How long a closed call can still be read")
+    webhook_url: str | None = Field(None, description="Where events of calls without a webhook_url go")
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs webhooks (Standard Webhooks, whsec_…); needed for any webhook"
+    )
+    webhook_attempts: int = Field(8, ge=1, description="Deliveries tried before a webhook is given up")
+    webhook_timeout_seconds: float = Field(10, gt=0, description="How long a receiver may take to answer")
+    webhook_queue: int = Field(1000, ge=1, description="Events waiting for one call's receiver")
+
+    # -- logs
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe log line"
+    )
+    log_json: bool = Field(True, description="Log lines as JSON")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, then the TOML file."""
+        file = Path(os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        first, last = self.rtp_ports
+        if not 1024 <= first < last <= 65535:
+            raise ValueError(f"rtp_ports {first}-{last}: take a range inside 1024-65535 of two ports or more")
+        if not self.rtp_addresses:
+            raise ValueError("rtp_addresses: name at least one local address")
+        if self.http_port and first <= self.http_port <= last:
+            raise ValueError(f"rtp_ports {first}-{last} contains http_port {self.http_port}: move one")
+        if not self.api_keys and not _is_loopback(self.http_host):
+            raise ValueError(
+                f"http_host {self.http_host}: without api_keys the API serves loopback only; "
+                "set VOXTRUNK_API_KEYS or listen on 127.0.0.1"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
