@@ -37,6 +37,9 @@ CAPACITY: Final = 240
 """Units in a leg's ring: 2.4 s. A multiple of every packet size (1, 2, 3, 4, 6 units), so that a packet's
 payload never wraps and the kernel can read it in place."""
 
+SILENCE: Final = (0xFF, 0xD5)
+"""An octet of silence by RTP payload type's law: mu-law, A-law (ITU-T G.711)."""
+
 NEVER: Final = np.iinfo(np.int64).max
 
 _INT64_PER_LEG: Final = (
@@ -67,8 +70,9 @@ class RingBlock:
     Anonymous (``memfd_create``): the kernel frees it with its last process, so no crash leaves shared memory
     behind. Pages are touched on first use, so a leg that never speaks costs no frames memory.
 
-    Shapes, with L legs: ``frames`` u8 [L, 19200]; counters and positions i64 [L]; flags u8 [L];
-    ``counters`` i64 [64], the worker's own (see ``gateway.media.counters``).
+    Shapes, with L legs: ``frames`` u8 [L + 2, 19200], the last two rows being the silence of mu-law and A-law
+    for the pacer to fall back on; counters and positions i64 [L]; flags u8 [L]; ``counters`` i64 [64], the
+    worker's own (see ``gateway.media.counters``).
     """
 
     generation: npt.NDArray[np.int64]
@@ -99,14 +103,17 @@ class RingBlock:
             offset += _padded(legs)
         self.counters: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, COUNTERS, offset)
         offset += _padded(8 * COUNTERS)
-        flat = np.frombuffer(self._map, np.uint8, legs * CAPACITY * UNIT_OCTETS, offset)
-        self.frames: npt.NDArray[np.uint8] = flat.reshape(legs, CAPACITY * UNIT_OCTETS)
+        rows = legs + len(SILENCE)
+        flat = np.frombuffer(self._map, np.uint8, rows * CAPACITY * UNIT_OCTETS, offset)
+        self.frames: npt.NDArray[np.uint8] = flat.reshape(rows, CAPACITY * UNIT_OCTETS)
+        for row, octet in enumerate(SILENCE, legs):
+            self.frames[row] = octet
 
     @staticmethod
     def size(legs: int) -> int:
         """Octets of a block for ``legs`` legs."""
         arrays = len(_INT64_PER_LEG) * _padded(8 * legs) + len(_FLAG_PER_LEG) * _padded(legs)
-        return arrays + _padded(8 * COUNTERS) + legs * CAPACITY * UNIT_OCTETS
+        return arrays + _padded(8 * COUNTERS) + (legs + len(SILENCE)) * CAPACITY * UNIT_OCTETS
 
     @classmethod
     def create(cls, legs: int) -> RingBlock:

@@ -1,7 +1,7 @@
 """Every setting, in one place: what it is called, what it means, what it is when nobody says otherwise.
 
 Each is read, strongest first, from the command line (where it has a switch), the environment
-(``VOXTRUNK_RTP_ALLOW=127.0.0.0/8,10.1.0.0/16``), and a TOML file (``VOXTRUNK_CONFIG``, default ``voxtrunk.toml``).
+(``VOXTRUNK_RTP_ALLOW=127.0.0.0/8,10.1.0.0/16``), and a TOML file (``VOXTRUNK_CONFIG``, ``voxtrunk.toml``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ipaddress
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import (
@@ -169,3 +169,18 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+EFFECTIVE: Final = "VOXTRUNK_EFFECTIVE"
+_CONTROL_ONLY: Final = {"http_host", "http_port", "api_keys", "webhook_secret", "webhook_url"}
+
+
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a worker process: the settings in force, without secrets and what only control needs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOXTRUNK_")}
+    return inherited | {EFFECTIVE: settings.model_dump_json(exclude=_CONTROL_ONLY)}
+
+
+def effective_settings() -> Settings:
+    """The settings in a worker process, as control passed them on."""
+    return Settings(**json.loads(os.environ[EFFECTIVE]))

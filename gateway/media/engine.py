@@ -1,0 +1,333 @@
+"""The RTP engine of one media worker: legs, their sockets and the ticks that pace them.
+
+    open(order, now)      a leg: port, place in the lane with the fewest legs
+    tick(tick, due, now)  one tick: act on cuts, stamp and send what is due
+    close(row, now)       BYE, statistics
+
+The event loop and the link to control live in ``gateway.media.worker``; what comes in lives in
+``gateway.media.inbound``.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import random
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gateway.media import rtcp
+from gateway.media.counters import Counter
+from gateway.media.lane import Lane
+from gateway.media.leg import Latch, Leg
+from gateway.media.ports import NoPorts, PortAllocator
+from gateway.media.schedule import TICK_NS, period
+from gateway.media.sockets import Port, family_of
+from gateway.messages import FromMedia, LegClosed, LegOpened, LegRefused, OpenLeg
+from gateway.ring import RingBlock
+from gateway.settings import Settings
+
+_FOREIGN_PORTS: Final = 32
+"""Ports of the range that may turn out to be another program's before a leg is refused."""
+_BUSY = (errno.EAGAIN, errno.ENOBUFS)
+_REFUSING = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
+
+Tell = Callable[[FromMedia], None]
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall-clock time that no step of the system clock can touch: one reading, then CLOCK_MONOTONIC."""
+
+    offset_ns: int
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Read the wall clock once."""
+        return cls(time.time_ns() - time.monotonic_ns())
+
+    def ntp(self, now_ns: int) -> int:
+        """64-bit NTP time at CLOCK_MONOTONIC ``now_ns``."""
+        return rtcp.ntp_time(now_ns + self.offset_ns)
+
+
+class Engine:
+    """All legs of one media worker. ``tell`` takes what control should know; it must not wait."""
+
+    def __init__(
+        self, ring: RingBlock, settings: Settings, ports: tuple[int, int], start_ns: int, tell: Tell
+    ) -> None:
+        self.ring = ring
+        self.counters = ring.counters
+        self.legs: dict[int, Leg] = {}
+        self.port_of: dict[int, Port] = {}
+        self.clock = Clock.start()
+        self.on_port: Callable[[Port, bool], None] = lambda port, opened: None
+        """Called when a port's sockets were opened (True), or are about to be closed."""
+        self._settings = settings
+        self._tell = tell
+        self._start_ns = start_ns
+        self._lanes: dict[tuple[int, int], Lane] = {}
+        self._periods: tuple[int, ...] = ()
+        self._allocators: dict[str, PortAllocator] = {}
+        self._port_range = ports
+        self._ports: dict[tuple[str, int], Port] = {}
+        self._cut = np.zeros(ring.legs, np.bool_)
+        self._patience_ns = int(settings.unreachable_seconds * 1e9)
+
+    # -- legs ---------------------------------------------------------------------------------------------
+
+    def open(self, order: OpenLeg, now_ns: int) -> LegOpened | LegRefused:
+        """Open a leg; it sends from its lane's next tick on."""
+        ip = ipaddress.ip_address(order.remote_address)
+        address = str(getattr(ip, "ipv4_mapped", None) or ip)
+        local = next(
+            (str(a) for a in self._settings.rtp_addresses if family_of(str(a)) == family_of(address)), None
+        )
+        if local is None:
+            detail = f"no address of {address}'s family in VOXTRUNK_RTP_ADDRESSES"
+            return LegRefused(order.row, "address", detail)
+        leg = Leg(order, address, order.remote_port, rtcp.random_cname(), now_ns)
+        try:
+            port = self._take_port(local, leg, now_ns)
+        except NoPorts as error:
+            return LegRefused(order.row, "no_ports", f"{error} (VOXTRUNK_RTP_PORTS)")
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                return LegRefused(order.row, "no_descriptors", str(error))
+            detail = f"cannot send from {local} to {address}: {error.strerror} (VOXTRUNK_RTP_ADDRESSES)"
+            return LegRefused(order.row, "address", detail)
+        self.legs[order.row] = leg
+        self.port_of[order.row] = port
+        self._join_lane(leg, port)
+        self.counters[Counter.LEGS] = len(self.legs)
+        rtcp_port = port.number + (0 if port.rtcp is None else 1)
+        return LegOpened(order.row, port.rtp.getsockname()[0], port.number, rtcp_port, leg.ssrc)
+
+    def close(self, row: int, now_ns: int) -> LegClosed:
+        """Say BYE, free the port, and account for the leg."""
+        leg, port = self.legs[row], self.port_of[row]
+        self.report(leg, port, now_ns, bye=True)
+        del self.legs[row], self.port_of[row]
+        self._lanes[leg.group_key].remove(leg)
+        self._leave_port(leg, port, now_ns)
+        self.counters[Counter.LEGS] = len(self.legs)
+        ring = self.ring
+        dry = int(ring.underruns[row]), int(ring.dry_ticks[row])
+        return LegClosed(row, leg.statistics(int(ring.packets[row]), int(ring.octets[row]), *dry))
+
+    def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
+        """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
+        remote = leg.booked = (leg.address, leg.remote_port)
+        if local not in self._allocators:
+            rest_ns = int(self._settings.port_drain_seconds * 1e9)
+            self._allocators[local] = PortAllocator(*self._port_range, rest_ns)
+        allocator = self._allocators[local]
+        for _ in range(_FOREIGN_PORTS):
+            number = allocator.take(remote, now_ns)
+            try:
+                port = self._ports.get((local, number))
+                if port is None:
+                    port = self._open_port(local, number, leg, now_ns)
+                else:
+                    self._share_port(port)
+            except OSError as error:
+                foreign = error.errno == errno.EADDRINUSE
+                allocator.release(number, remote, now_ns, foreign=foreign)
+                if not foreign:
+                    raise
+                continue
+            port.legs.append(leg)
+            return port
+        raise NoPorts("other programs hold the RTP ports that were tried")
+
+    def _open_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
+        settings = self._settings
+        port = Port(local, number, mux=leg.order.rtcp_mux)
+        try:
+            if settings.symmetric_rtp:
+                window_ns = int(settings.symmetric_rtp_window_seconds * 1e9)
+                leg.latch = Latch(now_ns + window_ns, settings.symmetric_rtp_packets)
+                port.share()
+            else:
+                port.connect(leg.address, leg.remote_port)
+            self.filter(port, leg)
+        except OSError:
+            port.close()
+            raise
+        self._ports[local, number] = port
+        self.on_port(port, True)
+        return port
+
+    def _share_port(self, port: Port) -> None:
+        port.share()
+        self.filter(port, None)
+        for leg in port.legs:
+            self._lanes[leg.group_key].changed()
+
+    def filter(self, port: Port, leg: Leg | None) -> None:
+        """Let through what the leg, or with None any leg, has a use for."""
+        port.listen_for(
+            leg.order.dtmf_payload_type if leg else None,
+            everything=leg is not None and leg.latch is not None,
+            sample_audio=self._settings.media_timeout_seconds > 0,
+        )
+
+    def _leave_port(self, leg: Leg, port: Port, now_ns: int) -> None:
+        port.legs.remove(leg)
+        self._allocators[port.address].release(port.number, leg.booked, now_ns)
+        if not port.legs:
+            self.on_port(port, False)
+            del self._ports[port.address, port.number]
+            port.close()
+
+    def _join_lane(self, leg: Leg, port: Port) -> None:
+        ptime = leg.order.ptime_ms
+        phases = [(ptime, phase) for phase in range(period(ptime))]
+        for key in phases:
+            if key not in self._lanes:
+                self._lanes[key] = Lane(self.ring, ptime)
+        self._periods = tuple(sorted({ptime for ptime, _ in self._lanes}))
+        leg.group_key = min(phases, key=lambda key: self._lanes[key].group.n)
+        lane = self._lanes[leg.group_key]
+        lane.add(leg, port, leg.order.payload_type, secrets.randbits(16), secrets.randbits(32))
+
+    def latched(self, leg: Leg, source: tuple[str, int]) -> None:
+        """Send to ``source`` from now on, and listen to nobody else. Raises OSError."""
+        port = self.port_of[leg.row]
+        leg.latch = None
+        leg.address, leg.remote_port = source
+        port.connect(*source)
+        self.filter(port, leg)
+        self._lanes[leg.group_key].changed()
+
+    # -- ticks --------------------------------------------------------------------------------------------
+
+    def tick(self, tick: int, now_ns: int) -> None:
+        """Everything that is due at tick number ``tick``."""
+        self.cuts()
+        for ptime in self._periods:
+            ticks = period(ptime)
+            lane = self._lanes[ptime, tick % ticks]
+            if lane.group.n:
+                self._tick_lane(lane, tick // ticks, now_ns)
+
+    def cuts(self) -> None:
+        """Act on every new generation in the ring."""
+        np.not_equal(self.ring.generation, self.ring.acked, out=self._cut)
+        if not self._cut.any():
+            return
+        for row in np.flatnonzero(self._cut).tolist():
+            leg = self.legs.get(row)
+            if leg is not None:
+                self._lanes[leg.group_key].group.cut(leg.index)
+
+    def _tick_lane(self, lane: Lane, k: int, now_ns: int) -> None:
+        lane.lay_out()
+        stalled = lane.last_k is not None and k != lane.last_k + 1
+        lane.last_k = k
+        group = lane.group
+        if lane.dialling:
+            self._dial(lane, k)
+        sending = group.stamp(k, now_ns, stalled=stalled)
+        lane.send(sending, self._failed)
+        packets = int(np.count_nonzero(sending))
+        self.counters[Counter.PACKETS] += packets
+        self.counters[Counter.OCTETS] += packets * group.octets
+
+    def _dial(self, lane: Lane, k: int) -> None:
+        """Digits take the place of the audio of this packet time (RFC 4733 2.5.1.1)."""
+        group = lane.group
+        for leg in list(lane.dialling):
+            i = leg.index
+            assert leg.sender is not None
+            if not leg.sender.active:
+                for message in leg.digits_done():
+                    self._tell(message)
+                lane.dialling.remove(leg)
+                group.mute[i] = group.speech_waits[i] = False
+                continue
+            timestamp = (int(group.timestamp_base[i]) + group.step * k) & 0xFFFFFFFF
+            datagram = leg.digit_packet(timestamp, int(group.sequence[i]))
+            group.mute[i] = datagram is not None
+            if datagram is not None:
+                group.sequence[i] += np.uint16(1)
+                group.packets[i] += 1
+                self.send_to_peer(leg, datagram)
+
+    def dial(self, row: int, digits: str, duration_ms: int) -> None:
+        """Send digits from the next packet time on; speech waits meanwhile."""
+        leg = self.legs[row]
+        lane = self._lanes[leg.group_key]
+        leg.send_digits(digits, duration_ms, self._settings.dtmf_volume_dbm0)
+        lane.group.speech_waits[leg.index] = True
+        if leg not in lane.dialling:
+            lane.dialling.append(leg)
+
+    def send_to_peer(self, leg: Leg, datagram: bytes) -> None:
+        """One packet to the leg's RTP target, outside the batch."""
+        port = self.port_of[leg.row]
+        try:
+            if port.connected:
+                port.rtp.send(datagram)
+            else:
+                port.rtp.sendto(datagram, (leg.address, leg.remote_port))
+        except OSError as error:
+            self._failed(leg, error.errno or errno.EIO)
+
+    def _failed(self, leg: Leg, error: int) -> None:
+        """The kernel did not take a packet of this leg."""
+        leg.send_errors += 1
+        self.counters[Counter.SEND_ERRORS] += 1
+        if error in _BUSY:
+            self.counters[Counter.SEND_BLOCKED] += 1
+        elif error in _REFUSING:
+            self.refused(leg, time.monotonic_ns())
+
+    def refused(self, leg: Leg, now_ns: int) -> None:
+        """ICMP says that the leg's target does not listen."""
+        self.counters[Counter.UNREACHABLE] += 1
+        for message in leg.refuse(now_ns, self._patience_ns):
+            self._tell(message)
+
+    # -- RTCP ---------------------------------------------------------------------------------------------
+
+    def rtp_timestamp(self, leg: Leg, now_ns: int) -> int:
+        """The leg's RTP clock at ``now_ns`` (RFC 3550 6.4.1: the SR's two times name the same instant)."""
+        _, phase = leg.group_key
+        base = int(self._lanes[leg.group_key].group.timestamp_base[leg.index])
+        since_first_ns = now_ns - self._start_ns - phase * TICK_NS
+        return (base + since_first_ns * 8 // 1_000_000) & 0xFFFFFFFF
+
+    def report(self, leg: Leg, port: Port, now_ns: int, *, bye: bool = False) -> None:
+        """Send the leg's SR, SDES and, at its end, BYE."""
+        packets, octets = int(self.ring.packets[leg.row]), int(self.ring.octets[leg.row])
+        datagram = rtcp.build_sender_report(
+            leg.ssrc,
+            self.clock.ntp(now_ns),
+            self.rtp_timestamp(leg, now_ns),
+            packets,
+            octets,
+            leg.cname,
+            bye=bye,
+        )
+        self.counters[Counter.RTCP_SENT] += 1
+        if port.rtcp is None:
+            self.send_to_peer(leg, datagram)
+            return
+        try:
+            port.rtcp.sendto(datagram, leg.rtcp_target)
+        except OSError:  # nobody listens for reports, or port 65536: the peer's own business
+            leg.send_errors += 1
+
+    def new_ssrc(self, leg: Leg, now_ns: int) -> None:
+        """Our SSRC is the peer's too (RFC 3550 8.2): BYE with the old one, go on with another."""
+        leg.collided = False
+        self.report(leg, self.port_of[leg.row], now_ns, bye=True)
+        leg.ssrc = random.SystemRandom().getrandbits(32)
+        self._lanes[leg.group_key].group.packet["header"]["ssrc"][leg.index] = leg.ssrc

@@ -1,0 +1,132 @@
+"""A group of legs together with the way their packets leave: the pacer's last step, and its only system call.
+
+Legs with a port of their own are sent one ``send`` each on a connected socket; legs that share a port leave in
+one ``sendmmsg`` a port. Everything a tick needs is laid out when legs come and go, not in the tick.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.media.batch import ADDRESS_OCTETS, MESSAGE, VECTOR, send_messages, socket_address
+from gateway.media.group import Group
+from gateway.media.leg import Leg
+from gateway.media.sockets import Port
+from gateway.ring import RingBlock
+
+Failed = Callable[[Leg, int], None]
+"""Told of each packet that the kernel did not take: the leg and the errno."""
+_Send = tuple[Callable[[Any], int], memoryview, Leg]
+
+
+class Lane:
+    """Legs of one packet time and phase. Add, remove and change legs between ticks only."""
+
+    def __init__(self, ring: RingBlock, ptime_ms: int) -> None:
+        self.group = Group(ring, ptime_ms)
+        self.legs: list[Leg] = []
+        self.ports: list[Port] = []
+        self.last_k: int | None = None
+        self.dialling: list[Leg] = []
+        """Legs that send digits at present."""
+        self._dirty = False
+        self._own: list[_Send] = []
+        self._own_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._shared_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._shared_fds: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._messages = np.zeros(0, MESSAGE)
+
+    def add(self, leg: Leg, port: Port, payload_type: int, sequence: int, timestamp: int) -> None:
+        """Take a leg in; it sends from the lane's next tick on. ``timestamp`` is that of packet time 0."""
+        suppress = leg.order.suppress_silence
+        leg.index = self.group.add(leg.row, payload_type, leg.ssrc, sequence, timestamp, suppress)
+        self.legs.append(leg)
+        self.ports.append(port)
+        self._dirty = True
+
+    def remove(self, leg: Leg) -> None:
+        """Take a leg out."""
+        i = leg.index
+        self.group.remove(i)
+        last_leg, last_port = self.legs.pop(), self.ports.pop()
+        if last_leg is not leg:
+            self.legs[i], self.ports[i] = last_leg, last_port
+            last_leg.index = i
+        if leg in self.dialling:
+            self.dialling.remove(leg)
+        self._dirty = True
+
+    def changed(self) -> None:
+        """A port was connected, shared or retargeted: lay the sending out anew."""
+        self._dirty = True
+
+    def send(self, sending: npt.NDArray[np.bool_], failed: Failed) -> None:
+        """Send the packets that ``Group.stamp`` made ready."""
+        everything = bool(sending.all())
+        own: Iterable[_Send] = self._own
+        if not everything:
+            own = compress(own, sending[self._own_index].tolist())
+        _send_each(iter(own), failed)
+        if len(self._shared_index):
+            self._send_shared(None if everything else sending[self._shared_index], failed)
+
+    def _send_shared(self, sending: npt.NDArray[np.bool_] | None, failed: Failed) -> None:
+        messages, fds, index = self._messages, self._shared_fds, self._shared_index
+        if sending is not None:
+            messages, fds, index = messages[sending], fds[sending], index[sending]
+        begin = 0
+        for end in [*(np.flatnonzero(np.diff(fds)) + 1).tolist(), len(fds)]:
+            if end > begin:
+                for at, error in send_messages(int(fds[begin]), messages, begin, end - begin):
+                    failed(self.legs[index[at]], error)
+            begin = end
+
+    def lay_out(self) -> None:
+        """Prepare the sending; called before each stamp, does something only after a change."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        group = self.group
+        octets = group.packet.view(np.uint8).reshape(group.capacity, -1)
+        own = [i for i, port in enumerate(self.ports) if port.connected]
+        self._own = [(self.ports[i].rtp.send, octets[i].data, self.legs[i]) for i in own]
+        self._own_index = np.array(own, np.int64)
+        fds = [(port.rtp.fileno(), i) for i, port in enumerate(self.ports) if not port.connected]
+        fds.sort()
+        self._shared_fds = np.array([fd for fd, _ in fds], np.int64)
+        self._shared_index = np.array([i for _, i in fds], np.int64)
+        self._lay_out_messages(octets)
+
+    def _lay_out_messages(self, octets: npt.NDArray[np.uint8]) -> None:
+        index = self._shared_index
+        n = len(index)
+        self._vectors = np.zeros(n, VECTOR)
+        self._vectors["base"] = octets.ctypes.data + index * octets.shape[1]
+        self._vectors["octets"] = octets.shape[1]
+        self._addresses = np.zeros((n, ADDRESS_OCTETS), np.uint8)
+        self._messages = np.zeros(n, MESSAGE)
+        for j, i in enumerate(index.tolist()):
+            leg = self.legs[i]
+            name = np.frombuffer(socket_address(leg.address, leg.remote_port), np.uint8)
+            self._addresses[j, : len(name)] = name
+            self._messages["name_octets"][j] = len(name)
+        self._messages["name"] = self._addresses.ctypes.data + np.arange(n) * ADDRESS_OCTETS
+        self._messages["vector"] = self._vectors.ctypes.data + np.arange(n) * VECTOR.itemsize
+        self._messages["vectors"] = 1
+
+
+def _send_each(own: Any, failed: Failed) -> None:
+    """One ``send`` a leg. An error concerns one leg; the iterator goes on behind it."""
+    while True:
+        try:
+            for send, packet, leg in own:  # noqa: B007 (``leg`` is whose packet failed)
+                send(packet)
+            return
+        except OSError as error:
+            failed(leg, error.errno or errno.EIO)

@@ -1,0 +1,61 @@
+"""Which local RTP port a leg gets: pure bookkeeping, no sockets.
+
+A leg gets an even port of its own and RTCP the next one (RFC 3550 11). When all are taken, legs whose remote
+addresses differ share one. A port that was closed rests before it is used again, so that what was still on
+its way to the old leg is not heard as the new one's.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+Remote = tuple[str, int]
+_FOREIGN_REST_NS: Final = 60_000_000_000
+
+
+class NoPorts(Exception):
+    """Every port of the range is in use, and none can be shared with this remote address."""
+
+
+class PortAllocator:
+    """The even ports from ``first`` to ``last``, of one local address. ``now_ns`` is CLOCK_MONOTONIC."""
+
+    def __init__(self, first: int, last: int, rest_ns: int) -> None:
+        self._rest_ns = rest_ns
+        self._free = [(0, port) for port in range(first + first % 2, last, 2)]  # a heap of (free from, port)
+        self._used: dict[int, set[Remote]] = {}  # in the order of their last use
+        self._ports_of: dict[Remote, set[int]] = {}
+
+    def take(self, remote: Remote, now_ns: int) -> int:
+        """A port for a leg to ``remote``, its own if there is one. Raises NoPorts."""
+        if self._free and self._free[0][0] <= now_ns:
+            port = heapq.heappop(self._free)[1]
+            self._used[port] = set()
+        else:
+            port = self._shareable(remote)
+            self._used[port] = self._used.pop(port)  # to the end, so that sharing goes round
+        self._used[port].add(remote)
+        self._ports_of.setdefault(remote, set()).add(port)
+        return port
+
+    def _shareable(self, remote: Remote) -> int:
+        same = self._ports_of.get(remote, set())
+        if len(same) < len(self._used):
+            for port in self._used:
+                if port not in same:
+                    return port
+        raise NoPorts(f"all {len(self._used) + len(self._free)} RTP ports are in use or at rest")
+
+    def release(self, port: int, remote: Remote, now_ns: int, *, foreign: bool = False) -> None:
+        """A leg has left its port; when the last one leaves, it rests.
+
+        ``foreign``: the port turned out to be another program's, so it rests for a minute.
+        """
+        self._used[port].remove(remote)
+        self._ports_of[remote].remove(port)
+        if not self._ports_of[remote]:
+            del self._ports_of[remote]
+        if not self._used[port]:
+            del self._used[port]
+            heapq.heappush(self._free, (now_ns + (_FOREIGN_REST_NS if foreign else self._rest_ns), port))

@@ -1,0 +1,444 @@
+"""The engine over real loopback sockets, its ticks driven by hand."""
+
+import os
+import resource
+import socket
+import time
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.media.counters import Counter
+from gateway.media.engine import Engine
+from gateway.media.inbound import Inbound
+from gateway.media.packet import (
+    RtpPacket,
+    TelephoneEvent,
+    build_event,
+    build_rtp,
+    parse_event,
+    parse_rtp,
+)
+from gateway.media.rtcp import parse_compound
+from gateway.messages import (
+    DigitReceived,
+    DigitsSent,
+    Latched,
+    LegOpened,
+    LegRefused,
+    LegTrouble,
+    OpenLeg,
+    Quality,
+)
+from gateway.ring import RingBlock
+from gateway.settings import Settings
+
+S = 1_000_000_000
+
+
+class Peer:
+    """The far end: an RTP socket and an RTCP socket next to it."""
+
+    def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
+        for port in range(41000, 49000, 2):
+            self.rtp = socket.socket(family, socket.SOCK_DGRAM)
+            self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                self.rtp.bind((host, port))
+                self.rtcp.bind((host, port + 1))
+                break
+            except OSError:
+                self.close()
+        self.host, self.port = host, port
+        self.rtp.setblocking(False)
+        self.rtcp.setblocking(False)
+
+    @staticmethod
+    def drain(sock):
+        data = []
+        while True:
+            try:
+                data.append(sock.recv(2048))
+            except BlockingIOError:
+                return data
+
+    def packets(self):
+        return [parse_rtp(d) for d in self.drain(self.rtp)]
+
+    def close(self):
+        self.rtp.close()
+        self.rtcp.close()
+
+
+class Rig:
+    """An engine with its ring, its inbound side, and a hand on the clock."""
+
+    def __init__(self, **overrides):
+        self.settings = Settings(**({"rtp_ports": "33000-33199", "port_drain_seconds": 0} | overrides))
+        self.ring = RingBlock.create(64)
+        self.told = []
+        self.now = S
+        self.engine = Engine(self.ring, self.settings, self.settings.rtp_ports, S, self.told.append)
+        self.inbound = Inbound(self.engine, self.told.append, lambda address: address.startswith("127."))
+        self.next_tick = 0
+
+    def open(self, row, peer, **more):
+        order = {"payload_type": 0, "ptime_ms": 20, "dtmf_payload_type": 101, "suppress_silence": False}
+        self.ring.cut(row)
+        return self.engine.open(OpenLeg(row, peer.host, peer.port, **(order | more)), self.now)
+
+    def run(self, ms):
+        for _ in range(int(ms / 2.5)):
+            self.engine.tick(self.next_tick, self.now)
+            self.next_tick += 1
+            self.now += 2_500_000
+
+    def read(self):
+        time.sleep(0.01)
+        for _ in range(20):
+            self.inbound.read(self.now)
+
+    def close(self):
+        for row in list(self.engine.legs):
+            self.engine.close(row, self.now)
+        self.inbound.close()
+        self.ring.close()
+
+
+@pytest.fixture
+def rig():
+    with ExitStack() as stack:
+
+        def make(**overrides):
+            made = Rig(**overrides)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def peer():
+    with ExitStack() as stack:
+
+        def make(*args):
+            made = Peer(*args)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def test_a_leg_sends_from_the_port_it_was_given(rig, peer, writer):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far)
+    assert isinstance(opened, LegOpened)
+    assert opened.local_port % 2 == 0
+    assert opened.local_rtcp_port == opened.local_port + 1
+    rig.run(100)
+    data, source = far.rtp.recvfrom(2048)
+    assert source == ("127.0.0.1", opened.local_port)
+    assert parse_rtp(data).ssrc == opened.ssrc
+    assert len(far.packets()) == 4
+
+
+def test_ipv6_and_mapped_ipv4(rig, peer):
+    rig = rig()
+    six = peer(socket.AF_INET6, "::1")
+    assert isinstance(rig.open(0, six), LegOpened)
+    four = peer()
+    four.host = "::ffff:127.0.0.1"
+    opened = rig.open(1, four)
+    assert opened.local_address == "127.0.0.1"
+    rig.run(40)
+    assert len(six.packets()) == 2
+    assert len(four.packets()) == 2
+
+
+def test_shared_ports_when_the_range_is_used_up(rig, peer):
+    rig, far = rig(rtp_ports="33000-33003"), [peer() for _ in range(5)]
+    opened = [rig.open(row, one) for row, one in enumerate(far)]
+    assert all(isinstance(o, LegOpened) for o in opened)
+    assert {o.local_port for o in opened} == {33000, 33002}
+    rig.run(200)
+    for o, one in zip(opened, far, strict=True):
+        packets = one.packets()
+        assert len(packets) == 10
+        assert {p.ssrc for p in packets} == {o.ssrc}, "each leg hears its own only"
+        assert [p.sequence for p in packets] == [(packets[0].sequence + i) % 65536 for i in range(10)]
+    again = [rig.open(10 + row, far[0]) for row in range(2)]
+    assert sum(isinstance(o, LegRefused) and o.code == "no_ports" for o in again) >= 1
+    rig.engine.close(0, rig.now)
+    rig.run(100)
+    assert all(len(one.packets()) == 5 for one in far[1:]), "its neighbours on the port go on"
+
+
+def test_descriptors_used_up_refuses_and_breaks_nothing(rig, peer):
+    rig, far = rig(), peer()
+    rig.open(0, far)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = os.dup(0)
+    os.close(used)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+    try:
+        refused = rig.open(1, far)
+        rig.run(100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert isinstance(refused, LegRefused)
+    assert refused.code == "no_descriptors"
+    assert len(far.packets()) == 5
+    assert isinstance(rig.open(1, peer()), LegOpened), "the port was given back"
+
+
+def test_an_address_that_cannot_be_reached_is_refused(rig, peer):
+    rig, far = rig(), peer()
+    far.host = "192.0.2.1"  # never sent to: connect() from 127.0.0.1 fails
+    refused = rig.open(0, far)
+    assert refused.code == "address"
+    assert "VOXTRUNK_RTP_ADDRESSES" in refused.detail
+
+
+def test_a_port_of_another_program_is_passed_over(rig, peer):
+    rig, far = rig(rtp_ports="33000-33005"), peer()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 33001))  # an RTCP port
+        assert rig.open(0, far).local_port == 33002
+
+
+def test_icmp_is_told_after_patience_and_only_to_its_leg(rig, peer):
+    rig = rig(unreachable_seconds=0.1)
+    dead, alive = peer(), peer()
+    rig.open(0, dead)
+    rig.open(1, alive)
+    dead.close()
+    for _ in range(20):
+        rig.run(20)
+        rig.read()
+        time.sleep(0.01)
+    troubles = [m for m in rig.told if isinstance(m, LegTrouble)]
+    assert [(m.row, m.kind) for m in troubles] == [(0, "unreachable")]
+    assert len(alive.packets()) == 20
+    closed = rig.engine.close(0, rig.now)
+    assert closed.statistics.unreachable > 3
+
+
+def test_icmp_on_a_shared_port_loses_no_packet_of_the_others(rig, peer):
+    rig = rig(rtp_ports="33000-33001", unreachable_seconds=0.1)
+    dead, alive = peer(), peer()
+    rig.open(0, dead)
+    rig.open(1, alive)
+    dead.close()
+    for _ in range(20):
+        rig.run(20)
+        rig.read()
+        time.sleep(0.01)
+    assert [(m.row, m.kind) for m in rig.told if isinstance(m, LegTrouble)] == [(0, "unreachable")]
+    sequence = [p.sequence for p in alive.packets()]
+    assert len(sequence) == 20
+    assert np.all(np.diff(np.array(sequence, np.uint16)) == 1)
+
+
+def test_digits_both_ways(rig, peer, writer, speech):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far)
+    rig.run(40)
+    rig.engine.dial(0, "1#", 100)
+    rig.run(800)
+    packets = far.packets()
+    events = [(p, parse_event(p.payload)) for p in packets if p.payload_type == 101]
+    starts = [p.timestamp for p, _ in events]
+    assert events[0][1].code == 1
+    assert {e.code for _, e in events} == {1, 11}
+    assert len(set(starts)) == 2
+    assert [e.end for _, e in events].count(True) == 6
+    assert rig.told == [DigitsSent(0, "1#")]
+    sequence = np.array([p.sequence for p in packets], np.uint16)
+    assert np.all(np.diff(sequence) == 1), "one sequence for audio and events"
+    audio = [p for p in packets if p.payload_type == 0]
+    assert np.all(np.diff([p.timestamp - audio[0].timestamp for p in audio]) % 160 == 0)
+    assert sum(p.marker for p in audio) == 1, "the clock and the talkspurt go on behind a digit"
+
+    rig.told.clear()
+    for i, (end, duration) in enumerate([(False, 160), (False, 320), (True, 480), (True, 480)]):
+        event = build_event(TelephoneEvent(5, end, 10, duration))
+        data = build_rtp(RtpPacket(101, i == 0, 100 + i, 7777, 42, event))
+        far.rtp.sendto(data, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert rig.told == [DigitReceived(0, "5", None), DigitReceived(0, "5", 60)]
+
+
+def test_speech_waits_for_a_digit_and_loses_nothing(rig, peer, writer, speech):
+    rig, far = rig(), peer()
+    rig.open(0, far)
+    pen = writer(0)
+    pen.ring = rig.ring
+    assert pen.adopt()
+    said = speech(40)
+    pen.lay(said)
+    rig.run(100)
+    rig.engine.dial(0, "7", 100)
+    rig.run(900)
+    audio = b"".join(p.payload for p in far.packets() if p.payload_type == 0)
+    assert audio.replace(b"\xff" * 160, b"") == said
+
+
+def test_rtcp_out_and_in(rig, peer):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far)
+    rig.run(1000)
+    leg, port = rig.engine.legs[0], rig.engine.port_of[0]
+    rig.engine.report(leg, port, rig.now)
+    (report,) = far.drain(far.rtcp)
+    assert parse_compound(report).senders == (opened.ssrc,)
+    ntp = int.from_bytes(report[8:16], "big")
+    rtp, packets, octets = (int.from_bytes(report[i : i + 4], "big") for i in (16, 20, 24))
+    assert (packets, octets) == (50, 50 * 160)
+    last = far.packets()[-1]
+    assert 0 <= (rtp - last.timestamp) % 2**32 <= 320, "the SR names this instant of the RTP clock"
+
+    import aiortc.rtp
+
+    block = aiortc.rtp.RtcpReceiverInfo(
+        ssrc=opened.ssrc,
+        fraction_lost=64,
+        packets_lost=3,
+        highest_sequence=9,
+        jitter=80,
+        lsr=ntp >> 16 & 0xFFFFFFFF,
+        dlsr=0,
+    )
+    rig.now += S // 10
+    datagram = bytes(aiortc.rtp.RtcpRrPacket(ssrc=5, reports=[block]))
+    far.rtcp.sendto(datagram, ("127.0.0.1", opened.local_rtcp_port))
+    rig.read()
+    (quality,) = rig.told
+    assert isinstance(quality, Quality)
+    assert (quality.fraction_lost, quality.cumulative_lost, quality.jitter_ms) == (0.25, 3, 10)
+    assert quality.round_trip_ms == pytest.approx(100, abs=1)
+    rig.engine.close(0, rig.now)
+    assert parse_compound(far.drain(far.rtcp)[-1]).byes == (opened.ssrc,)
+
+
+def test_muxed_rtcp_uses_one_port(rig, peer):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far, rtcp_mux=True)
+    assert opened.local_rtcp_port == opened.local_port
+    rig.engine.close(0, rig.now)
+    (data,) = far.drain(far.rtp)
+    assert parse_compound(data).byes == (opened.ssrc,)
+
+
+def test_colliding_ssrc_is_given_up(rig, peer):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far)
+    report = bytes([0x80, 201, 0, 1]) + opened.ssrc.to_bytes(4, "big")
+    for _ in range(10):  # an echo must not make us change for ever
+        far.rtcp.sendto(report, ("127.0.0.1", opened.local_rtcp_port))
+        rig.read()
+    rig.run(20)
+    (packet,) = far.packets()
+    assert packet.ssrc != opened.ssrc
+    assert parse_compound(far.drain(far.rtcp)[0]).byes == (opened.ssrc,)
+
+
+@pytest.mark.parametrize("types", [{"rtp_ports": "33000-33001"}, {}])
+def test_inbound_audio_never_reaches_the_process(rig, peer, types):
+    rig, far, other = rig(**types), peer(), peer()
+    opened = rig.open(0, far)
+    if types:
+        rig.open(1, other)
+    audio = build_rtp(RtpPacket(0, False, 1, 1, 1, bytes(160)))
+    for _ in range(50):
+        far.rtp.sendto(audio, ("127.0.0.1", opened.local_port))
+    rig.read()
+    with pytest.raises(BlockingIOError):
+        rig.engine.port_of[0].rtp.recv(2048)
+    assert rig.engine.counters[Counter.INBOUND_DROPPED] == 0
+
+
+def test_foreign_events_are_not_ours(rig, peer):
+    rig, far, stranger = rig(), peer(), peer()
+    opened = rig.open(0, far)
+    event = build_rtp(RtpPacket(101, True, 1, 5, 9, build_event(TelephoneEvent(1, False, 10, 160))))
+    stranger.rtp.sendto(event, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert rig.told == []
+
+
+def test_a_flood_is_left_unread_and_heard_again_later(rig, peer):
+    rig, far, quiet = rig(), peer(), peer()
+    opened, calm = rig.open(0, far), rig.open(1, quiet)
+    junk = bytes([0x80, 101]) + bytes(8)
+    for _ in range(1000):
+        far.rtp.sendto(junk, ("127.0.0.1", opened.local_port))
+        if _ % 50 == 0:
+            for _ in range(30):
+                rig.inbound.read(rig.now)
+    assert rig.engine.counters[Counter.INBOUND_MUTED] == 1
+    event = build_rtp(RtpPacket(101, True, 1, 5, 9, build_event(TelephoneEvent(1, False, 10, 160))))
+    quiet.rtp.sendto(event, ("127.0.0.1", calm.local_port))
+    rig.read()
+    assert rig.told == [DigitReceived(1, "1", None)], "another leg is heard meanwhile"
+    rig.now += S
+    Peer.drain(rig.engine.port_of[0].rtp)
+    rig.inbound.second()
+    far.rtp.sendto(event, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert rig.told[1:] == [DigitReceived(0, "1", None)]
+
+
+def test_symmetric_rtp_latches_once_inside_the_window(rig, peer):
+    rig, sdp, real, thief = rig(symmetric_rtp=True), peer(), peer(), peer()
+    opened = rig.open(0, sdp)
+    target = ("127.0.0.1", opened.local_port)
+    rig.run(20)
+    assert len(sdp.packets()) == 1
+
+    def speak(far, first, count, payload_type=0):
+        for i in range(count):
+            packet = RtpPacket(payload_type, False, first + i, 160 * i, 3, bytes(160))
+            far.rtp.sendto(build_rtp(packet), target)
+        rig.read()
+
+    speak(thief, 0, 3)  # not enough in a row
+    speak(real, 100, 2, payload_type=34)  # not a payload type of ours
+    assert rig.told == []
+    speak(real, 200, 4)
+    assert rig.told == [Latched(0, "127.0.0.1", real.port)]
+    speak(thief, 300, 20)
+    assert len(rig.told) == 1, "one latch, then locked"
+    rig.run(20)
+    assert (len(real.packets()), len(sdp.packets()), len(thief.packets())) == (1, 0, 0)
+
+
+def test_symmetric_rtp_is_off_by_default_and_ends_with_its_window(rig, peer):
+    rig, sdp, late = rig(symmetric_rtp=True, symmetric_rtp_window_seconds=1), peer(), peer()
+    opened = rig.open(0, sdp)
+    rig.now += 2 * S
+    for i in range(10):
+        data = build_rtp(RtpPacket(0, False, i, 160 * i, 3, bytes(160)))
+        late.rtp.sendto(data, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert rig.told == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=60), st.binary(max_size=40).map(lambda b: b"\x80\x65" + b))))
+def test_rubbish_at_every_port_changes_nothing(datagrams):
+    rig, far = Rig(), Peer()
+    try:
+        opened = rig.open(0, far)
+        for data in datagrams:
+            far.rtp.sendto(data, ("127.0.0.1", opened.local_port))
+            far.rtcp.sendto(data, ("127.0.0.1", opened.local_rtcp_port))
+        for _ in range(10):
+            rig.inbound.read(rig.now)
+        rig.run(40)
+        assert len(far.packets()) == 2
+    finally:
+        rig.close()
+        far.close()
