@@ -1,0 +1,234 @@
+"""libespeak-ng through ctypes: one process-wide synthesiser that says one clause at a time.
+
+The library keeps its state in globals, and a clause would sound different each time it is said. A pitch
+flutter and a roughness run on from clause to clause: a variant file switches both off. The noise seed is
+set before every clause, the volume leaves the gain control at rest, and a short primer is said first,
+unheard, because how the last clause ended now and then moves a sample of the next. Then the audio
+follows from voice, rate and text alone. Variants are found by name in the data directory only, so the
+library is given a directory of links to its data with that one file added.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import espeakng_loader
+import numpy as np
+
+from tts_core.engine import Pcm
+from tts_core.errors import EngineError
+
+_OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h
+_DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT
+_BUFFER_MS = 200
+_POSITION_CHARACTER = 1
+_UTF8 = 1  # espeakCHARS_UTF8; without espeakSSML and espeakPHONEMES nothing in the text is a command
+_RATE, _VOLUME = 1, 2  # espeak_PARAMETER
+_EVENT_END_OF_LIST, _EVENT_WORD = 0, 1
+
+_LEVEL = 60  # of 100: the loudest of all voices peaked 1.0 dB below full scale
+_PRIMER = "1"  # a word in every language
+_STEADY = "steady"
+_STEADY_VARIANT = f"language variant\nname {_STEADY}\nflutter 0\nroughness 8\n"
+_GENDERS = {1: "male", 2: "female"}
+
+
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(frozen=True, slots=True)
+class NativeVoice:
+    """A voice as the library lists it. `identifier` is its file, such as `gmw/en-US`."""
+
+    identifier: str
+    language: str
+    description: str
+    gender: str
+
+
+class EspeakLibrary:
+    """The loaded library. Get it from `open_library`: there is one in a process."""
+
+    def __init__(self) -> None:
+        source = Path(espeakng_loader.get_data_path())
+        try:
+            self._data = _overlay(source)
+            self._lib = _load(espeakng_loader.get_library_path())
+        except OSError as error:
+            raise EngineError(f"espeak-ng cannot be set up: {error}") from error
+        self.sample_rate = int(
+            self._lib.espeak_Initialize(_OUTPUT_SYNCHRONOUS, _BUFFER_MS, os.fsencode(self._data), _DONT_EXIT)
+        )
+        if self.sample_rate <= 0:
+            raise EngineError(f"espeak-ng refuses its data in {source}")
+        self._pcm: list[bytes] = []
+        self._onsets: list[tuple[int, int]] = []
+        self._callback = _Callback(self._collect)  # the library keeps the bare pointer
+        self._lib.espeak_SetSynthCallback(self._callback)
+        self._lock = threading.Lock()  # engines of several threads share this library
+        self._voice = ""
+        self._wpm = 0
+        self._set(_VOLUME, _LEVEL)
+        self.voices = self._list_voices()
+
+    def synthesise(self, identifier: str, wpm: int, text: str) -> tuple[Pcm, list[tuple[int, int]]]:
+        """Say `text` (cleaned, one clause) with the voice `identifier` at `wpm` words a minute.
+
+        Returns audio int16[n] at `sample_rate` and (char offset, sample) of each word's onset, in order
+        of time. Raises EngineError with the library's status when it fails.
+        """
+        with self._lock:
+            self._select(identifier, wpm)
+            self._say(_PRIMER)
+            return self._say(text)
+
+    def _say(self, text: str) -> tuple[Pcm, list[tuple[int, int]]]:
+        encoded = text.encode() + b"\0"
+        self._lib.espeak_ng_SetRandSeed(1)
+        self._pcm, self._onsets = [], []
+        _check(
+            self._lib.espeak_Synth(encoded, len(encoded), 0, _POSITION_CHARACTER, 0, _UTF8, None, None),
+            "synthesis",
+        )
+        return np.frombuffer(b"".join(self._pcm), np.int16), self._onsets
+
+    def _select(self, identifier: str, wpm: int) -> None:
+        if identifier != self._voice:
+            self._voice = ""
+            name = f"{identifier}+{_STEADY}".encode()
+            _check(self._lib.espeak_SetVoiceByName(name), f"voice {identifier}")
+            self._voice = identifier
+            self._wpm = 0  # what a rate means depends on the voice, and only setting it works it out
+        if wpm != self._wpm:
+            self._set(_RATE, wpm)
+            self._wpm = wpm
+
+    def _set(self, parameter: int, value: int) -> None:
+        _check(self._lib.espeak_SetParameter(parameter, value, 0), f"parameter {parameter}")
+
+    def _collect(self, wave: int | None, samples: int, events: ctypes._Pointer[_Event]) -> int:
+        if wave and samples > 0:
+            self._pcm.append(ctypes.string_at(wave, 2 * samples))
+        index = 0
+        while (event := events[index]).type != _EVENT_END_OF_LIST:
+            if event.type == _EVENT_WORD:
+                self._onsets.append((event.text_position - 1, event.sample))  # positions count from 1
+            index += 1
+        return 0
+
+    def _list_voices(self) -> tuple[NativeVoice, ...]:
+        listed = self._lib.espeak_ListVoices(None)
+        voices = []
+        index = 0
+        while listed[index]:
+            native = listed[index].contents
+            identifier = native.identifier.decode()
+            if _has_dictionary(self._data, identifier):
+                # the first of (priority byte, language, NUL)…, a second NUL at the end
+                language = ctypes.string_at(native.languages + 1).decode().lower()
+                gender = _GENDERS.get(native.gender, "")
+                voices.append(NativeVoice(identifier, language, native.name.decode().strip(), gender))
+            index += 1
+        return tuple(voices)
+
+
+@functools.cache
+def open_library() -> EspeakLibrary:
+    """The library, loaded at the first call (some 20 ms). Raises EngineError when it cannot be."""
+    return EspeakLibrary()
+
+
+def _load(path: str) -> ctypes.CDLL:
+    lib = ctypes.CDLL(path)
+    text, number, pointer = ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p
+    signatures: dict[str, tuple[list[type], type | None]] = {
+        "espeak_Initialize": ([number, number, text, number], number),
+        "espeak_SetSynthCallback": ([_Callback], None),
+        "espeak_SetParameter": ([number, number, number], number),
+        "espeak_SetVoiceByName": ([text], number),
+        "espeak_ListVoices": ([pointer], ctypes.POINTER(ctypes.POINTER(_Voice))),
+        "espeak_ng_SetRandSeed": ([ctypes.c_long], number),
+        "espeak_Synth": (
+            [text, ctypes.c_size_t, ctypes.c_uint, number, ctypes.c_uint, ctypes.c_uint, pointer, pointer],
+            number,
+        ),
+    }
+    for name, (arguments, result) in signatures.items():
+        function = getattr(lib, name)
+        function.argtypes, function.restype = arguments, result
+    return lib
+
+
+def _overlay(source: Path) -> Path:
+    """A directory of links to the data in `source` with our variant beside its own; gone at exit."""
+    root = Path(tempfile.mkdtemp(prefix="espeak-"))
+    atexit.register(_remove, root, os.getpid())
+    data = root / "espeak-ng-data"
+    variants = data / "voices" / "!v"
+    variants.mkdir(parents=True)
+    for entry in source.iterdir():
+        if entry.name != "voices":
+            (data / entry.name).symlink_to(entry)
+    (variants / _STEADY).write_text(_STEADY_VARIANT)
+    return data
+
+
+def _remove(root: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child must not take its parent's data away
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _has_dictionary(data: Path, identifier: str) -> bool:
+    """Whether the package holds the voice's dictionary: a few are listed without one, and are mute."""
+    language = dictionary = ""
+    for line in (data / "lang" / identifier).read_text().splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "language" and not language:
+            language = rest.split()[0].partition("-")[0]
+        elif word == "dictionary":
+            dictionary = rest.split()[0]
+    return (data / f"{dictionary or language}_dict").exists()
+
+
+def _check(status: int, what: str) -> None:
+    if status != 0:
+        raise EngineError(f"espeak-ng: {what} failed with status {status}")
