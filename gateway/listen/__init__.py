@@ -1,0 +1,1 @@
+"""The far end: hears RTP, and says how it came. Start reading at `listener`."""
