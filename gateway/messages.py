@@ -84,6 +84,7 @@ class LegStatistics(msgspec.Struct, frozen=True):
     octets: int
     send_errors: int
     unreachable: int
+    missed_ticks: int
     underruns: int
     dry_ticks: int
     rtcp_received: int

@@ -114,12 +114,16 @@ class Engine:
         leg, port = self.legs[row], self.port_of[row]
         self.report(leg, port, now_ns, bye=True)
         del self.legs[row], self.port_of[row]
+        group = self._lanes[leg.group_key].group
+        missed = int(group.missed[leg.index])
         self._lanes[leg.group_key].remove(leg)
         self._leave_port(leg, port, now_ns)
         self.counters[Counter.LEGS] = len(self.legs)
         ring = self.ring
-        dry = int(ring.underruns[row]), int(ring.dry_ticks[row])
-        return LegClosed(row, leg.statistics(int(ring.packets[row]), int(ring.octets[row]), *dry))
+        sent = int(ring.packets[row]), int(ring.octets[row])
+        return LegClosed(
+            row, leg.statistics(*sent, missed, int(ring.underruns[row]), int(ring.dry_ticks[row]))
+        )
 
     def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
         """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
@@ -229,12 +233,14 @@ class Engine:
 
     def _tick_lane(self, lane: Lane, k: int, now_ns: int) -> None:
         lane.lay_out()
-        stalled = lane.last_k is not None and k != lane.last_k + 1
-        lane.last_k = k
         group = lane.group
+        missed = 0 if lane.last_k is None else k - lane.last_k - 1
+        lane.last_k = k
+        if missed:
+            group.missed[: group.n] += missed
         if lane.dialling:
             self._dial(lane, k)
-        sending = group.stamp(k, now_ns, stalled=stalled)
+        sending = group.stamp(k, now_ns, stalled=missed > 0)
         lane.send(sending, self._failed)
         packets = int(np.count_nonzero(sending))
         self.counters[Counter.PACKETS] += packets

@@ -37,11 +37,13 @@ _FIELDS: Final[dict[str, str]] = {
     "timestamp_base": "u4",
     "sequence": "u2",
     "packets": "i8",
+    "missed": "i8",
     "sent_before": "?",
     "dry_before": "?",
 }
-"""A leg's state, by index in the group. ``limit``: the position of a cut under way. ``speech_waits``: the
-ring is not to be read (a digit is being sent). ``mute``: another packet takes the audio packet's place."""
+"""A leg's state, by index in the group. ``limit``: the position of a cut under way. ``speech_waits``: the ring is
+not to be read (a digit is being sent). ``missed``: packet times that stalls skipped. ``mute``: another packet
+takes the audio packet's place."""
 
 _SCRATCH: Final[dict[str, str]] = {
     "written": "i8",
@@ -75,6 +77,7 @@ class Group:
     timestamp_base: npt.NDArray[np.uint32]
     sequence: npt.NDArray[np.uint16]
     packets: npt.NDArray[np.int64]
+    missed: npt.NDArray[np.int64]
     sent_before: npt.NDArray[np.bool_]
     dry_before: npt.NDArray[np.bool_]
 
@@ -118,7 +121,7 @@ class Group:
         self.speech_waits[i] = self.mute[i] = self.sent_before[i] = self.dry_before[i] = False
         self.timestamp_base[i] = timestamp
         self.sequence[i] = sequence
-        self.packets[i] = 0
+        self.packets[i] = self.missed[i] = 0
         header = self.packet["header"]
         header["version"][i] = VERSION_2
         header["ssrc"][i] = ssrc

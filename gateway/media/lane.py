@@ -60,6 +60,8 @@ class Lane:
             last_leg.index = i
         if leg in self.dialling:
             self.dialling.remove(leg)
+        if not self.legs:
+            self.last_k = None  # an empty lane does not tick, and misses nothing
         self._dirty = True
 
     def changed(self) -> None:

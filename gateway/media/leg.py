@@ -181,7 +181,9 @@ class Leg:
         self.sending_digits.clear()
         return told
 
-    def statistics(self, packets: int, octets: int, underruns: int, dry_ticks: int) -> LegStatistics:
+    def statistics(
+        self, packets: int, octets: int, missed: int, underruns: int, dry_ticks: int
+    ) -> LegStatistics:
         """The leg's account; the pacer's counts are passed in."""
         report = self.report
         return LegStatistics(
@@ -189,6 +191,7 @@ class Leg:
             octets=octets,
             send_errors=self.send_errors,
             unreachable=self.refusals,
+            missed_ticks=missed,
             underruns=underruns,
             dry_ticks=dry_ticks,
             rtcp_received=self.rtcp_received,

@@ -45,7 +45,9 @@ _REPORTS_A_TICK: Final = 8
 class MediaWorker:
     """Owns the loop's handlers; the arithmetic is in ``Engine``, ``Group`` and ``Leg``."""
 
-    def __init__(self, link: Link[ToMedia], ring: RingBlock, settings: Settings, ports: tuple[int, int]) -> None:
+    def __init__(
+        self, link: Link[ToMedia], ring: RingBlock, settings: Settings, ports: tuple[int, int]
+    ) -> None:
         start_ns = time.monotonic_ns() + _START_AFTER_NS
         self._link = link
         self._settings = settings

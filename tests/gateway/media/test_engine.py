@@ -43,7 +43,7 @@ class Peer:
     """The far end: an RTP socket and an RTCP socket next to it."""
 
     def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
-        for port in range(41000, 49000, 2):
+        for port in range(24000, 29000, 2):
             self.rtp = socket.socket(family, socket.SOCK_DGRAM)
             self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
             try:
@@ -77,7 +77,7 @@ class Rig:
     """An engine with its ring, its inbound side, and a hand on the clock."""
 
     def __init__(self, **overrides):
-        self.settings = Settings(**({"rtp_ports": "33000-33199", "port_drain_seconds": 0} | overrides))
+        self.settings = Settings(**({"rtp_ports": "23200-23399", "port_drain_seconds": 0} | overrides))
         self.ring = RingBlock.create(64)
         self.told = []
         self.now = S
@@ -159,10 +159,10 @@ def test_ipv6_and_mapped_ipv4(rig, peer):
 
 
 def test_shared_ports_when_the_range_is_used_up(rig, peer):
-    rig, far = rig(rtp_ports="33000-33003"), [peer() for _ in range(5)]
+    rig, far = rig(rtp_ports="23200-23203"), [peer() for _ in range(5)]
     opened = [rig.open(row, one) for row, one in enumerate(far)]
     assert all(isinstance(o, LegOpened) for o in opened)
-    assert {o.local_port for o in opened} == {33000, 33002}
+    assert {o.local_port for o in opened} == {23200, 23202}
     rig.run(200)
     for o, one in zip(opened, far, strict=True):
         packets = one.packets()
@@ -203,10 +203,10 @@ def test_an_address_that_cannot_be_reached_is_refused(rig, peer):
 
 
 def test_a_port_of_another_program_is_passed_over(rig, peer):
-    rig, far = rig(rtp_ports="33000-33005"), peer()
+    rig, far = rig(rtp_ports="23200-23205"), peer()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", 33001))  # an RTCP port
-        assert rig.open(0, far).local_port == 33002
+        other.bind(("127.0.0.1", 23201))  # an RTCP port
+        assert rig.open(0, far).local_port == 23202
 
 
 def test_icmp_is_told_after_patience_and_only_to_its_leg(rig, peer):
@@ -227,7 +227,7 @@ def test_icmp_is_told_after_patience_and_only_to_its_leg(rig, peer):
 
 
 def test_icmp_on_a_shared_port_loses_no_packet_of_the_others(rig, peer):
-    rig = rig(rtp_ports="33000-33001", unreachable_seconds=0.1)
+    rig = rig(rtp_ports="23200-23201", unreachable_seconds=0.1)
     dead, alive = peer(), peer()
     rig.open(0, dead)
     rig.open(1, alive)
@@ -345,7 +345,7 @@ def test_colliding_ssrc_is_given_up(rig, peer):
     assert parse_compound(far.drain(far.rtcp)[0]).byes == (opened.ssrc,)
 
 
-@pytest.mark.parametrize("types", [{"rtp_ports": "33000-33001"}, {}])
+@pytest.mark.parametrize("types", [{"rtp_ports": "23200-23201"}, {}])
 def test_inbound_audio_never_reaches_the_process(rig, peer, types):
     rig, far, other = rig(**types), peer(), peer()
     opened = rig.open(0, far)

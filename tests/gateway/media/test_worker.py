@@ -32,7 +32,7 @@ class Worker:
         self.process = subprocess.Popen(
             [*command, "--rings", f"{self.ring.fd}:64", "--index", "0"],
             pass_fds=(theirs.fileno(), self.ring.fd),
-            env=worker_environment(Settings(rtp_ports="34000-34199", **overrides)),
+            env=worker_environment(Settings(rtp_ports="23000-23199", **overrides)),
         )
         theirs.close()
 
@@ -154,6 +154,8 @@ async def test_a_stalled_worker_skips_ahead_and_tells_the_truth(worker):
         stalled = time.monotonic() - before
         await asyncio.sleep(0.3)
         got = _received(sock)
+        worker.link.send(CloseLeg(0))
+        closed = await worker.next()
     timestamps = np.array([p.timestamp for _, p in got], np.uint32)
     steps = np.diff(timestamps) // 160
     assert np.all(np.diff(np.array([p.sequence for _, p in got], np.uint16)) == 1)
@@ -162,5 +164,6 @@ async def test_a_stalled_worker_skips_ahead_and_tells_the_truth(worker):
     assert got[jump + 1][1].marker
     assert np.count_nonzero(steps != 1) == 1
     assert worker.ring.counters[Counter.SKIPPED_TICKS] > 100
+    assert closed.statistics.missed_ticks == steps[jump] - 1
     clock = (got[-1][0] - got[0][0]) - (int(timestamps[-1] - timestamps[0]) / 8000)
     assert abs(clock) < 0.05, "RTP time has kept up with the wall"

@@ -1,0 +1,132 @@
+"""``/v1/calls``: open a leg, look at it, hold it, send digits, close it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from gateway.api import answers
+from gateway.api.body import JsonRoute
+from gateway.api.context import Here
+from gateway.api.openapi import problems
+from gateway.api.requests import CreateCall, SendDtmf
+from gateway.calls.requests import OpenCall
+from gateway.errors import Refusal
+
+if TYPE_CHECKING:
+    from gateway.calls.call import Call
+
+router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=answers.Call,
+    summary="Open a call",
+    responses=problems(400, 403, 409, 413, 422, 503),
+)
+async def open_call(body: CreateCall, here: Here) -> Response:
+    """Open a leg that sends RTP to a literal address inside VOXTRUNK_RTP_ALLOW. It sends at once.
+
+    503 `at_capacity` is how a full gateway refuses: before a live call suffers.
+    """
+    settings = here.settings
+    if body.max_seconds is not None and body.max_seconds > settings.max_call_seconds:
+        limit = f"max_seconds should be at most {settings.max_call_seconds} (VOXTRUNK_MAX_CALL_SECONDS)"
+        raise Refusal("invalid", limit, field="max_seconds")
+    if body.webhook_url is not None and settings.webhook_secret is None:
+        raise Refusal(
+            "invalid",
+            "webhook_url needs VOXTRUNK_WEBHOOK_SECRET to be set, which signs webhooks",
+            field="webhook_url",
+        )
+    request = OpenCall(
+        address=body.rtp.address,
+        port=body.rtp.port,
+        codec=body.codec,
+        ptime=body.ptime,
+        dtmf_payload_type=body.dtmf_payload_type,
+        silence=body.silence,
+        voice=body.voice,
+        client_state=body.client_state,
+        webhook_url=body.webhook_url,
+        max_seconds=body.max_seconds,
+        rtcp_port=body.rtp.rtcp_port,
+        rtcp_mux=body.rtp.rtcp_mux,
+    )
+    call = await here.switchboard.open_call(request)
+    return answers.Call.of(call).response(201, {"Location": f"/v1/calls/{call.id}"})
+
+
+@router.get("", response_model=answers.Calls, summary="List calls", responses=problems(404, 422))
+async def list_calls(
+    here: Here,
+    state: Annotated[Literal["open", "closed"] | None, Query(description="Only these")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(description="`next` of the page before")] = None,
+) -> Response:
+    """Calls in the order of their opening, those that were closed lately among them."""
+    page = _page(here.switchboard.calls(), state, limit, after)
+    return page.response()
+
+
+@router.get("/{call_id}", response_model=answers.Call, summary="Get a call", responses=problems(404))
+async def get_call(call_id: str, here: Here) -> Response:
+    """The call as it is now; a closed one for VOXTRUNK_CLOSED_CALL_SECONDS."""
+    return answers.Call.of(here.switchboard.call(call_id)).response()
+
+
+@router.delete("/{call_id}", response_model=answers.Call, summary="Close a call", responses=problems(404))
+async def close_call(call_id: str, here: Here) -> Response:
+    """Stop its speech, say BYE and close. Answers with the final call and its statistics, a second time too."""
+    return answers.Call.of(await here.switchboard.close_call(call_id)).response()
+
+
+@router.post(
+    "/{call_id}/pause", response_model=answers.Call, summary="Pause speech", responses=problems(404, 409)
+)
+async def pause(call_id: str, here: Here) -> Response:
+    """Hold what is being said; the RTP clock runs on."""
+    return answers.Call.of(await here.switchboard.pause(call_id)).response()
+
+
+@router.post(
+    "/{call_id}/resume", response_model=answers.Call, summary="Resume speech", responses=problems(404, 409)
+)
+async def resume(call_id: str, here: Here) -> Response:
+    """Go on where pause held."""
+    return answers.Call.of(await here.switchboard.resume(call_id)).response()
+
+
+@router.post(
+    "/{call_id}/dtmf",
+    status_code=202,
+    response_model=answers.Digits,
+    summary="Send digits",
+    responses=problems(400, 404, 409, 413, 422),
+)
+async def send_dtmf(call_id: str, body: SendDtmf, here: Here) -> Response:
+    """Send RFC 4733 events now; speech waits meanwhile and then goes on."""
+    await here.switchboard.send_dtmf(call_id, body.digits, body.duration_ms)
+    answer = answers.Digits(call_id=call_id, digits=body.digits, duration_ms=body.duration_ms)
+    return answer.response(202)
+
+
+def _page(calls: list[Call], state: str | None, limit: int, after: str | None) -> answers.Calls:
+    """At most ``limit`` calls that opened later than the call ``after``. Refusal ``unknown_call``."""
+    start = 0
+    if after is not None:
+        known = next((index for index, call in enumerate(calls) if call.id == after), None)
+        if known is None:
+            raise Refusal("unknown_call", f"There is no call {after!r} any more; begin again without after")
+        start = known + 1
+    matching = (call for call in islice(calls, start, None) if state is None or call.state == state)
+    page = list(islice(matching, limit + 1))
+    more = len(page) > limit
+    del page[limit:]
+    return answers.Calls.model_construct(
+        calls=[answers.Call.of(call) for call in page], next=page[-1].id if more else None
+    )
