@@ -1,0 +1,78 @@
+"""What a call's core wants done: it decides, the switchboard does, in order and without waiting in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.calls.utterance import Utterance
+from gateway.messages import AttachLeg, Cut, Remove, Speak
+
+
+class Glance(NamedTuple):
+    """What the ring says of a leg at a moment: the clock (CLOCK_MONOTONIC), what was sent, and when last."""
+
+    now_ns: int
+    sent: int
+    sent_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """An event of the call. ``at_ns``: when it happened, on CLOCK_MONOTONIC."""
+
+    seq: int
+    type: str
+    at_ns: int
+    utterance_id: str | None
+    client_state: str | None
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class CutRing:
+    """``ring.cut`` at position ``at`` (0: at once), which makes ``generation`` the newest."""
+
+    at: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPaused:
+    """Hold the leg's speech in the ring, or let it go on."""
+
+    paused: bool
+
+
+ToWriter = AttachLeg | Speak | Remove | Cut
+Action = Publish | CutRing | SetPaused | ToWriter
+
+
+class Outbox:
+    """Actions in the order in which they are to be done. It numbers the call's events, from 1 with no gap."""
+
+    def __init__(self, client_state: str | None) -> None:
+        self._client_state = client_state
+        self._seq = 0
+        self._actions: list[Action] = []
+
+    def add(self, action: CutRing | SetPaused | ToWriter) -> None:
+        """To be done."""
+        self._actions.append(action)
+
+    def publish(
+        self, kind: str, at_ns: int, data: Mapping[str, object], utterance: Utterance | None = None
+    ) -> None:
+        """To be told. The state echoed is the utterance's own, else the call's."""
+        self._seq += 1
+        state, uid = self._client_state, None
+        if utterance is not None:
+            uid = utterance.id
+            state = state if utterance.client_state is None else utterance.client_state
+        self._actions.append(Publish(self._seq, kind, at_ns, uid, state, data))
+
+    def take(self) -> list[Action]:
+        """All that came together since last asked."""
+        actions, self._actions = self._actions, []
+        return actions

@@ -1,0 +1,232 @@
+"""A call: one leg, what it may be asked, and what it tells. The pure core: no socket, no clock, no await.
+
+Whoever owns a call drives it so: call one method, with a ``Glance`` at the ring taken just before, then do all
+that ``take()`` returns, in order, before anything else happens to the call.
+
+    say, stop, stop_utterance, pause, resume, digit, close      here: what people ask for
+    advance, report, closed                                      here: what the media worker says
+    describe, laid, removed, speech_failed, begun, …             at ``playlist``: synthesis and the ring
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from gateway.calls import rules
+from gateway.calls.actions import Action, Glance, Outbox, SetPaused
+from gateway.calls.playlist import Playlist
+from gateway.calls.requests import OpenCall, Say
+from gateway.calls.utterance import Utterance
+from gateway.errors import Refusal
+from gateway.messages import Latched, LegOpened, LegStatistics, LegTrouble, Quality
+
+
+class Local(NamedTuple):
+    """Where the leg sends from and receives."""
+
+    address: str
+    port: int
+    rtcp_port: int
+
+
+class Remote(NamedTuple):
+    """Where the leg sends to."""
+
+    address: str
+    port: int
+
+
+class Call:
+    """Public attributes are for reading. ``cause``: why it was closed, set as soon as it is to be."""
+
+    def __init__(
+        self,
+        call_id: str,
+        request: OpenCall,
+        voice: str,
+        ring: int,
+        opened: LegOpened,
+        generation: int,
+        opened_at: datetime,
+        queue_limit: int,
+    ) -> None:
+        self.id = call_id
+        self.request = request
+        self.state: Literal["open", "closed"] = "open"
+        self.codec = request.codec
+        self.ptime = request.ptime
+        self.voice = voice
+        self.opened_at = opened_at
+        self.closed_at: datetime | None = None
+        self.local = Local(opened.local_address, opened.local_port, opened.local_rtcp_port)
+        self.remote = Remote(request.address, request.port)
+        self.ssrc = opened.ssrc
+        self.payload_type = 0 if request.codec == "PCMU" else 8
+        self.client_state = request.client_state
+        self.webhook_url = request.webhook_url
+        self.cause: str | None = None
+        self.statistics: LegStatistics | None = None
+        self._queue_limit = queue_limit
+        self._ids: set[str] = set()
+        self._outbox = Outbox(request.client_state)
+        self.playlist = Playlist(ring, opened.row, self.codec, self.ptime, generation, self._outbox)
+
+    def take(self) -> list[Action]:
+        """What is to be done now."""
+        return self._outbox.take()
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    @property
+    def utterances(self) -> tuple[Utterance, ...]:
+        """Ended ones in the order of their ends (the newest thousand), then the queue, the current one first."""
+        return (*self.playlist.ended.values(), *self.playlist.queue)
+
+    def utterance(self, uid: str) -> Utterance:
+        """The utterance with this id. Refusal ``unknown_utterance``."""
+        found = self.playlist.ended.get(uid)
+        found = found or next((entry for entry in self.playlist.queue if entry.id == uid), None)
+        if found is None:
+            raise Refusal("unknown_utterance", f"Call {self.id} has no utterance {uid!r}")
+        return found
+
+    @property
+    def paused(self) -> bool:
+        """Whether speech is held."""
+        return self.playlist.paused
+
+    @property
+    def speaking(self) -> bool:
+        """Whether anything is being said or waits to be."""
+        return bool(self.playlist.queue)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the call is closed or about to be."""
+        return self.cause is not None
+
+    # -- what people ask for ------------------------------------------------------------------------------
+
+    def opened(self, glance: Glance) -> None:
+        """The leg sends."""
+        remote = self.remote._asdict()
+        self._outbox.publish("call.opened", glance.now_ns, {"codec": self.codec, "remote": remote})
+
+    def say(self, say: Say, *, key: int, fresh_id: str, glance: Glance) -> Utterance:
+        """Queue an utterance by its mode. Refusals ``wrong_state``, ``duplicate_utterance``, ``queue_full``.
+
+        ``key`` is the number that synthesis knows it by; ``fresh_id`` its id unless the request has one.
+        """
+        self._must_be_open()
+        uid = say.id or fresh_id
+        if uid in self._ids:
+            raise Refusal("duplicate_utterance", f"Call {self.id} has had an utterance {uid!r}", field="id")
+        self.playlist.advance(glance)
+        queue = self.playlist.queue
+        victims = rules.cut_by_mode(queue, say.mode)
+        if len(rules.survivors(queue)) - len(victims) >= self._queue_limit:
+            detail = f"{self._queue_limit} utterances wait on call {self.id} (VOXTRUNK_QUEUE_LIMIT)"
+            raise Refusal("queue_full", detail, retry_after=5)
+        utterance = Utterance(
+            id=uid,
+            call_id=self.id,
+            key=key,
+            text=say.script.text if say.script else "",
+            voice=say.voice or self.voice,
+            interruptible=say.interruptible,
+            client_state=say.client_state,
+            say=say,
+        )
+        behind = rules.protected_current(queue, say.mode)
+        self.playlist.drop(victims, "interrupted" if say.mode == "interrupt" else "replaced", glance)
+        self.playlist.insert(utterance, rules.place(queue, say.mode, behind), glance)
+        self._ids.add(uid)
+        return utterance
+
+    def stop(self, scope: Literal["current", "all"], glance: Glance) -> list[Utterance]:
+        """Cut the current utterance or all. Returns those that are being stopped, the current one first."""
+        self._must_be_open()
+        self.playlist.advance(glance)
+        victims = rules.cut_by_stop(self.playlist.queue, scope)
+        self.playlist.drop(victims, "stopped", glance)
+        return victims
+
+    def stop_utterance(self, uid: str, glance: Glance) -> list[Utterance]:
+        """Cut this utterance and no other; nothing if it has ended. Refusal ``unknown_utterance``."""
+        self.playlist.advance(glance)
+        utterance = self.utterance(uid)
+        victims = [utterance] if utterance.survives else []
+        self.playlist.drop(victims, "stopped", glance)
+        return victims
+
+    def pause(self, glance: Glance) -> None:
+        """Hold what is being said, and all that comes. Refusal ``wrong_state`` when it is held already."""
+        self._hold(True, glance)
+
+    def resume(self, glance: Glance) -> None:
+        """Go on where ``pause`` held. Refusal ``wrong_state`` when nothing is held."""
+        self._hold(False, glance)
+
+    def _hold(self, paused: bool, glance: Glance) -> None:
+        self._must_be_open()
+        if self.paused == paused:
+            raise Refusal("wrong_state", f"Call {self.id} is {'already' if paused else 'not'} paused")
+        self.playlist.advance(glance)
+        self.playlist.hold(paused)
+        self._outbox.add(SetPaused(paused))
+
+    def digit(self, digit: str, glance: Glance) -> None:
+        """The caller has begun to press a key: it is told, and cuts what it may cut."""
+        if self.closing:
+            return
+        self.playlist.advance(glance)
+        self._outbox.publish("call.dtmf", glance.now_ns, {"digit": digit, "duration_ms": None})
+        self.playlist.drop(rules.cut_by_digit(self.playlist.queue), "barge_in", glance)
+
+    def close(self, cause: str, glance: Glance) -> None:
+        """Take no more requests and stop all speech; ``closed`` follows once that is settled."""
+        assert self.cause is None
+        self.playlist.advance(glance)
+        self.cause = cause
+        self.playlist.drop(rules.survivors(self.playlist.queue), "call_closed", glance)
+
+    # -- what the media worker says -----------------------------------------------------------------------
+
+    def advance(self, glance: Glance, underruns: int = 0) -> None:
+        """Look at what was sent. ``underruns``: how many the pacer has counted since last time."""
+        self.playlist.advance(glance)
+        if underruns:
+            self.playlist.ran_dry(underruns, glance)
+
+    def report(self, message: Quality | LegTrouble | Latched, glance: Glance) -> None:
+        """Tell how the leg fares."""
+        publish = self._outbox.publish
+        if isinstance(message, Quality):
+            figures = msgspec.structs.asdict(message)
+            del figures["row"]
+            publish("call.quality", glance.now_ns, figures)
+        elif isinstance(message, Latched):
+            self.remote = Remote(message.remote_address, message.remote_port)
+            publish("call.quality", glance.now_ns, {"latched": True, "remote": self.remote._asdict()})
+        elif message.kind == "timeout":
+            publish("call.media_timeout", glance.now_ns, {"detail": message.detail})
+        else:
+            publish("call.quality", glance.now_ns, {message.kind: True, "detail": message.detail})
+
+    def closed(self, cause: str, statistics: LegStatistics | None, at: datetime, glance: Glance) -> None:
+        """The leg is gone; its ring stands still. ``statistics``: None when the media worker gave none.
+
+        ``cause`` counts when the call was not being closed already: its media worker died.
+        """
+        self.cause = self.cause or cause
+        self.playlist.close(glance)
+        self.state, self.closed_at, self.statistics = "closed", at, statistics
+        figures = None if statistics is None else msgspec.structs.asdict(statistics)
+        self._outbox.publish("call.closed", glance.now_ns, {"cause": self.cause, "statistics": figures})
+
+    def _must_be_open(self) -> None:
+        if self.closing:
+            raise Refusal("wrong_state", f"Call {self.id} is closed")

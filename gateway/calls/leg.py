@@ -1,0 +1,72 @@
+"""A call's place in the machinery: its row in a ring, and who writes to it. No logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.calls.actions import Glance
+from gateway.calls.call import Call
+from gateway.calls.crew import MediaSeat, SynthesisSeat
+from gateway.calls.requests import OpenCall
+from gateway.messages import LegRefused, LegStatistics
+
+CloseCause = Literal[
+    "closed", "max_seconds", "unreachable", "media_timeout", "media_worker_died", "drained", "shutdown"
+]
+"""Why a call was closed."""
+
+
+@dataclass(eq=False, slots=True)
+class Opening:
+    """A leg that the media worker was asked to open on a row whose ring is at ``generation``.
+
+    ``answer``: the leg, the refusal, or None when the worker died over it.
+    """
+
+    request: OpenCall
+    voice: str
+    generation: int
+    answer: asyncio.Future[Leg | LegRefused | None]
+
+
+@dataclass(eq=False, slots=True)
+class Leg:
+    """An open call's leg. ``gone``: its final account, None when there is none to be had."""
+
+    call: Call
+    media: MediaSeat
+    gone: asyncio.Future[LegStatistics | None]
+    writer: SynthesisSeat | None = None
+    closing: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    cut_ns: int = 0
+    """When its ring was cut last, on CLOCK_MONOTONIC."""
+    patience_ns: int = 0
+    """Until when to wait for the newest cut, on CLOCK_MONOTONIC."""
+    patience_for: int = -1
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    @property
+    def row(self) -> int:
+        """Its row in the media seat's ring."""
+        return self.call.playlist.row
+
+    def glance(self, now_ns: int) -> Glance:
+        """What the ring says of it now."""
+        return self.media.watch.glance(self.row, now_ns)
+
+    async def settled(self) -> None:
+        """Wait until all that is being cut has ended; somebody sees to it that this is soon."""
+        while self.call.playlist.unsettled:
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
+
+    def changed(self) -> None:
+        """Wake those who wait for a change."""
+        for change in self._waiting:
+            if not change.done():
+                change.set_result(None)
+        self._waiting.clear()
