@@ -1,0 +1,33 @@
+"""Speech from audio files: read, levelled as a voice is, encoded for the line."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+from gateway.speech.recipe import Recipe
+from gateway.speech.track import Stretch
+from telephony_codecs import Encoder, Law, gain_to_dbm0, read_audio
+
+_SLICE_SECONDS: Final = 10
+
+
+class PromptSource:
+    """Reads prompts of at most ``max_seconds``, each brought to ``level_dbm0``."""
+
+    def __init__(self, level_dbm0: float, max_seconds: float) -> None:
+        self._level_dbm0 = level_dbm0
+        self._max_seconds = max_seconds
+
+    def __call__(self, recipe: Recipe) -> Generator[Stretch, None, None]:
+        """The whole prompt in one stretch: its level is not known before its end.
+
+        Raises MediaFileError and OSError from the generator.
+        """
+        audio = read_audio(Path(recipe.source), max_seconds=self._max_seconds)
+        gain = gain_to_dbm0(audio.pcm, audio.rate, self._level_dbm0) * 10 ** (recipe.gain_db / 20)
+        encoder = Encoder(audio.rate, Law(recipe.law), recipe.ptime_ms, gain)
+        step = audio.rate * _SLICE_SECONDS
+        slices = [encoder.push(audio.pcm[at : at + step]) for at in range(0, len(audio.pcm), step)]
+        yield Stretch(b"".join((*slices, encoder.flush())), last=True)
