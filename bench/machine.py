@@ -1,0 +1,57 @@
+"""Where a figure comes from: the machine, the versions and the commit that belong to every result."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+def describe() -> dict[str, Any]:
+    """Machine, kernel, versions, commit and command."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in ("voxtrunk", "numpy", "uvloop", "fastapi")},
+        "commit": _commit(),
+        "command": " ".join(["voxtrunk", "bench", *sys.argv[1:]]),
+    }
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with a plus where it was changed; None outside a checkout."""
+    here = Path(__file__).parent.parent
+    asked = subprocess.run(
+        ["git", "-C", str(here), "describe", "--always", "--dirty=+"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() or None
+
+
+def save(name: str, figures: dict[str, Any]) -> Path:
+    """Write a result beside its machine to ``bench/results/NAME.json``."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"bench": name, "machine": describe(), "figures": figures}, indent=2) + "\n")
+    return path

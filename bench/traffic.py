@@ -1,0 +1,113 @@
+"""Callers for the benches: many calls through the control API of one gateway, as its users make them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+_AT_ONCE: Final = 16
+
+PARAGRAPH: Final = (
+    "Thank you for calling. Your call is important to us, and somebody will be with you shortly. "
+    "While you wait, you may be glad to hear that your order has left the warehouse this morning, "
+    "and that it should reach you within two working days. If you want to change the time of delivery, "
+    "press one. To speak to somebody about your bill, press two. For everything else, please hold the line. "
+)
+
+
+def texts(count: int) -> list[str]:
+    """Different texts of about 20 s each."""
+    return [f"This is message number {n}. {PARAGRAPH}" for n in range(1, count + 1)]
+
+
+@dataclass(slots=True)
+class Times:
+    """Answer times of API requests in ms, and what went wrong."""
+
+    answered_ms: list[float] = field(default_factory=list)
+    first_audio_ms: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+class Callers:
+    """A client of the gateway at ``url`` whose calls go to the given ports of 127.0.0.1, in turn."""
+
+    def __init__(self, url: str, ports: Sequence[int]) -> None:
+        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
+        self._http = httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
+        self._ports = itertools.cycle(ports)
+        self.times = Times()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer's JSON; its time is noted. Raises RuntimeError with the problem's detail."""
+        begin = time.perf_counter()
+        answer = await self._http.request(method, path, json=body)
+        self.times.answered_ms.append(1000 * (time.perf_counter() - begin))
+        if answer.is_error:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    async def open(self, **more: Any) -> dict[str, Any]:
+        """A new call."""
+        order = {"rtp": {"address": "127.0.0.1", "port": next(self._ports)}} | more
+        call: dict[str, Any] = await self.ask("POST", "/v1/calls", order)
+        return call
+
+    async def say(self, call_id: str, text: str, **more: Any) -> dict[str, Any]:
+        """Queue a text on a call."""
+        said: dict[str, Any] = await self.ask(
+            "POST", f"/v1/calls/{call_id}/utterances", {"text": text} | more
+        )
+        return said
+
+    async def open_speaking(self, count: int, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
+        """``count`` calls, each saying one of the texts ``repeats`` times in a row."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(number: int) -> dict[str, Any]:
+            async with gate:
+                call = await self.open()
+                for _ in range(repeats):
+                    await self.say(call["id"], texts[number % len(texts)])
+                return call
+
+        return await asyncio.gather(*(one(number) for number in range(count)))
+
+    async def churn(self, a_second: float, until: float) -> int:
+        """Calls that are created, speak a text of their own, are stopped and deleted, until CLOCK_MONOTONIC
+        ``until``; ``a_second`` API requests a second in all. Returns the calls made."""
+        pause = 5 / a_second  # five requests a call
+        made = 0
+        tasks: set[asyncio.Task[None]] = set()
+        while (now := time.monotonic()) < until:
+            made += 1
+            task = asyncio.create_task(self._one_churn(made, pause))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            await asyncio.sleep(pause - (time.monotonic() - now))
+        await asyncio.gather(*tasks)
+        return made
+
+    async def _one_churn(self, number: int, pause: float) -> None:
+        try:
+            call = await self.open()
+            said = await self.say(call["id"], f"Caller {number}, you are next. {PARAGRAPH}")
+            path = f"/v1/calls/{call['id']}"
+            await asyncio.sleep(4 * pause)
+            heard = await self.ask("GET", f"{path}/utterances/{said['id']}")
+            if heard["first_audio_ms"] is not None:
+                self.times.first_audio_ms.append(heard["first_audio_ms"])
+            await self.ask("POST", f"{path}/stop", {"scope": "all"})
+            await self.ask("DELETE", path)
+        except (RuntimeError, httpx.HTTPError) as error:
+            self.times.errors.append(str(error))

@@ -1,0 +1,102 @@
+"""First word and last word: how soon speech is on the wire after a request, and how soon it is off again.
+
+Both are judged at the receiving socket by kernel timestamps, on the clock that the requests are timed with
+(CLOCK_MONOTONIC). The legs suppress silence, so every packet that arrives is speech.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any, Final
+
+import numpy as np
+
+from bench.traffic import PARAGRAPH, Callers, texts
+from gateway.listen.process import ReceiverProcess
+from gateway.running import RunningGateway
+
+_FRAME_MS: Final = 20
+_QUIET_SECONDS: Final = 0.3
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    p50, p95, worst = np.quantile(np.array(values), [0.5, 0.95, 1.0])
+    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "max": round(float(worst), 1)}
+
+
+async def _first_words(callers: Callers, count: int) -> list[tuple[int, int, float]]:
+    """``count`` fresh texts, one after the other: (SSRC, time of the request, the API's first_audio_ms)."""
+    asked = []
+    for number in range(count):
+        call = await callers.open(silence="suppress")
+        await asyncio.sleep(random.uniform(0.02, 0.06))  # no particular place in the leg's packet time
+        begin_ns = time.monotonic_ns()
+        said = await callers.say(call["id"], f"Your code is {number:04d}. {PARAGRAPH}")
+        await asyncio.sleep(_QUIET_SECONDS)
+        path = f"/v1/calls/{call['id']}"
+        heard = await callers.ask("GET", f"{path}/utterances/{said['id']}")
+        asked.append((call["rtp"]["ssrc"], begin_ns, heard["first_audio_ms"] or float("nan")))
+        await callers.ask("DELETE", path)
+    return asked
+
+
+async def _measure_first(legs: int, count: int) -> dict[str, Any]:
+    with RunningGateway() as gateway, ReceiverProcess("127.0.0.1", [0] * 4) as receiver:
+        callers = Callers(gateway.url, receiver.local_ports)
+        repeats = int((count * 0.5 + legs / 100) // 20 + 2)
+        await callers.open_speaking(legs, texts(20), repeats)
+        asked = await _first_words(callers, count)
+        capture = await asyncio.to_thread(receiver.stop)
+        await callers.close()
+    on_the_wire = []
+    for ssrc, begin_ns, _ in asked:
+        arrived = capture.packets["t_ns"][capture.packets["ssrc"] == ssrc]
+        on_the_wire.append((int(arrived.min()) - begin_ns) / 1e6 if len(arrived) else float("nan"))
+    return {
+        "legs_speaking": legs,
+        "requests": count,
+        "request_to_first_packet_ms": _quantiles(on_the_wire),
+        "api_first_audio_ms": _quantiles([reported for _, _, reported in asked]),
+    }
+
+
+def first_word(legs: int, count: int) -> dict[str, Any]:
+    """Request to first speech packet at the far end, ``legs`` others speaking; fresh texts, none cached."""
+    return asyncio.run(_measure_first(legs, count))
+
+
+async def _measure_cut(count: int) -> dict[str, Any]:
+    with RunningGateway() as gateway, ReceiverProcess("127.0.0.1", [0] * 4) as receiver:
+        callers = Callers(gateway.url, receiver.local_ports)
+        cuts = []
+        for number in range(count):
+            call = await callers.open(silence="suppress")
+            path = f"/v1/calls/{call['id']}"
+            await callers.say(call["id"], f"Message {number}. {PARAGRAPH}")
+            await asyncio.sleep(random.uniform(0.4, 1.2))
+            begin_ns = time.monotonic_ns()
+            stopped = (await callers.ask("POST", f"{path}/stop", {"scope": "all"}))["stopped"]
+            answered_ms = (time.monotonic_ns() - begin_ns) / 1e6
+            await asyncio.sleep(_QUIET_SECONDS)
+            await callers.ask("DELETE", path)
+            cuts.append((call["rtp"]["ssrc"], begin_ns, answered_ms, stopped[0]["spoken_ms"]))
+        capture = await asyncio.to_thread(receiver.stop)
+        await callers.close()
+    last_ms, exact = [], 0
+    for ssrc, begin_ns, _, spoken_ms in cuts:
+        arrived = capture.packets["t_ns"][capture.packets["ssrc"] == ssrc]
+        last_ms.append((int(arrived.max()) - begin_ns) / 1e6)
+        exact += len(arrived) * _FRAME_MS == spoken_ms
+    return {
+        "cuts": count,
+        "stop_to_last_packet_ms": _quantiles(last_ms),
+        "stop_answered_ms": _quantiles([answered for _, _, answered, _ in cuts]),
+        "spoken_ms_equals_what_arrived": f"{exact} of {count}",
+    }
+
+
+def cut(count: int) -> dict[str, Any]:
+    """Stop request to last speech packet at the far end; negative: the last packet left before the request."""
+    return asyncio.run(_measure_cut(count))

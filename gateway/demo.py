@@ -1,0 +1,65 @@
+"""The demo: a sentence over real RTP to our own listener, and what was heard, as sound, picture and figures."""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.client import Client
+from gateway.listen.analysis import CLOCK_RATE, gap_errors_ms
+from gateway.listen.listener import EndedBy, Listener
+from gateway.listen.picture import draw_demo
+from gateway.listen.session_report import SessionReport, report_session
+from gateway.running import RunningGateway
+from telephony_codecs import write_wav
+
+SENTENCE: Final = (
+    "Hello, this is Voxtrunk. What you hear was text a moment ago, and has come to you as telephone audio, "
+    "fifty packets a second, none of them late."
+)
+_IDLE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What the demo found."""
+
+    utterance: dict[str, Any]
+    call: dict[str, Any]
+    heard: SessionReport
+
+
+def demonstrate(text: str, codec: str, voice: str | None, wav: Path, picture: Path) -> Demo:
+    """Start a gateway, have it speak ``text`` to a listener, and write what arrived.
+
+    Raises client.Refused for what the gateway refuses, and OSError when a file cannot be written.
+    """
+    with Listener("127.0.0.1", 0) as listener, RunningGateway() as gateway, Client(gateway.url) as client:
+        stop = threading.Event()
+        ended: list[EndedBy] = []
+        ear = threading.Thread(target=lambda: ended.append(listener.run(stop, idle_seconds=_IDLE_SECONDS)))
+        ear.start()
+        try:
+            order: dict[str, Any] = {
+                "rtp": {"address": "127.0.0.1", "port": listener.port, "rtcp_mux": True},
+                "codec": codec,
+                "silence": "suppress",
+            }
+            call = client.request("POST", "/v1/calls", order | ({"voice": voice} if voice else {}))
+            utterance = client.say(call["id"], 600, text=text)
+            final = client.request("DELETE", f"/v1/calls/{call['id']}")
+            ear.join(5)  # ends with the call's RTCP BYE
+        finally:
+            stop.set()
+            ear.join()
+        capture = listener.capture()
+        report = report_session(capture, listener.control, ended[0])
+    recording = report.streams[0].recording
+    assert recording is not None
+    write_wav(wav, recording.pcm, CLOCK_RATE)
+    title = f"{codec}, {call['voice']}: “{textwrap.shorten(text, 60, placeholder=' …')}”"
+    draw_demo(picture, recording.pcm, gap_errors_ms(capture.packets), title)
+    return Demo(utterance, final, report)

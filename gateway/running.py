@@ -1,0 +1,72 @@
+"""A gateway in a process of its own, for those who need one for a while: ``say``, ``demo``, benches, tests."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+_START_SECONDS: Final = 60.0
+
+
+class RunningGateway:
+    """``voxtrunk serve`` on a free port. A context manager; leaving it sends SIGTERM and waits.
+
+    ``settings`` are environment settings by name without the prefix, e.g. ``rtp_ports="30000-30099"``.
+    ``url`` is its address once entered. Raises RuntimeError when it does not come up.
+    """
+
+    def __init__(self, cpus: Sequence[int] = (), **settings: object) -> None:
+        given = {"log_level": "WARNING", "drain_seconds": 0} | settings
+        self._environment = {f"VOXTRUNK_{name.upper()}": str(value) for name, value in given.items()}
+        self._cpus = cpus
+        self.url = ""
+
+    def __enter__(self) -> RunningGateway:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.cli", "serve", "--http", "127.0.0.1:0"],
+            env=os.environ | self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self._cpus:
+            os.sched_setaffinity(self.process.pid, self._cpus)
+        try:
+            self.url = self._bound()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _bound(self) -> str:
+        """``serve`` says on its first line of output where it listens, once it takes calls."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + _START_SECONDS
+        while not select.select([self.process.stdout], [], [], 0.1)[0]:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the gateway was not ready within {_START_SECONDS:.0f} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the gateway ended with {self.process.wait()}: see its log above")
+        return line.split()[-1]
+
+    def stop(self, seconds: float = 30.0) -> int:
+        """SIGTERM, then SIGKILL when it takes too long; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()

@@ -1,0 +1,162 @@
+"""A real gateway with all its processes, and ears at real sockets: nothing here stands in for anything."""
+
+import threading
+import time
+import wave
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from gateway.listen.receiver import Receiver
+from gateway.listen.recording import recordings
+from gateway.running import RunningGateway
+
+ENDED = ("finished", "stopped", "failed")
+
+
+class Ear:
+    """RTP sockets with a thread that listens; keeps payloads."""
+
+    def __init__(self, ports=1):
+        self.receiver = Receiver("127.0.0.1", [0] * ports, record=True)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.receiver.run, args=(self._stop,))
+        self._thread.start()
+
+    @property
+    def port(self):
+        return self.receiver.local_ports[0]
+
+    def hear(self):
+        """Everything so far: (packets, payloads)."""
+        capture = self.receiver.capture()
+        return capture.packets, capture.payloads
+
+    def recording(self, ssrc):
+        return next(r for r in recordings(*self.hear()) if r.ssrc == ssrc)
+
+    def octets(self, ssrc):
+        """The payload octets of a stream in the order of sequence, audio only."""
+        packets, payloads = self.hear()
+        mine = packets[(packets["ssrc"] == ssrc) & (packets["payload_type"] < 96)]
+        order = np.argsort(
+            (mine["seq"].astype(np.int64) - int(mine["seq"][0]) + 32768) % 65536, kind="stable"
+        )
+        parts = [payloads[p["payload_start"] : p["payload_start"] + p["payload_length"]] for p in mine[order]]
+        return b"".join(bytes(part) for part in parts)
+
+    def close(self):
+        self._stop.set()
+        self._thread.join()
+        self.receiver.close()
+
+
+class Api:
+    """The control API of a gateway, as a client sees it."""
+
+    def __init__(self, url, **headers):
+        self.http = httpx.Client(base_url=url, timeout=20, headers=headers)
+
+    def ask(self, method, path, body=None, expect=None, **more):
+        answer = self.http.request(method, path, json=body, **more)
+        if expect is not None:
+            assert answer.status_code == expect, answer.text
+        else:
+            assert answer.is_success, answer.text
+        return answer.json()
+
+    def open(self, ear_port, **more):
+        target = {"address": "127.0.0.1", "port": ear_port}
+        return self.ask("POST", "/v1/calls", {"rtp": target, "silence": "suppress"} | more, expect=201)
+
+    def say(self, call, text=None, **more):
+        body = ({"text": text} if text is not None else {}) | more
+        return self.ask("POST", f"/v1/calls/{call['id']}/utterances", body, expect=202)
+
+    def utterance(self, call, said):
+        return self.ask("GET", f"/v1/calls/{call['id']}/utterances/{said['id']}")
+
+    def wait(self, call, said, states=ENDED, seconds=30):
+        deadline = time.monotonic() + seconds
+        while (now := self.utterance(call, said))["state"] not in states:
+            assert time.monotonic() < deadline, now
+            time.sleep(0.02)
+        return now
+
+    def events(self, call):
+        return self.ask("GET", f"/v1/calls/{call['id']}/events?after=0")["events"]
+
+    def wait_event(self, call, kind, seconds=20):
+        deadline = time.monotonic() + seconds
+        while True:
+            found = [e for e in self.events(call) if e["type"] == kind]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, [e["type"] for e in self.events(call)]
+            time.sleep(0.02)
+
+    def end(self, call):
+        return self.ask("DELETE", f"/v1/calls/{call['id']}", expect=200)
+
+    def close(self):
+        self.http.close()
+
+
+def write_tone(path: Path, hz: float, seconds: float, rate: int = 8000, level: float = 0.2) -> None:
+    t = np.arange(int(seconds * rate)) / rate
+    pcm = (level * 32767 * np.sin(2 * np.pi * hz * t)).astype("<i2")
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(pcm.tobytes())
+
+
+@pytest.fixture(scope="session")
+def prompts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prompts")
+    write_tone(folder / "tone-1000.wav", 1000, 2.0)
+    write_tone(folder / "tone-24k-5000.wav", 5000, 2.0, rate=24000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gateway(prompts):
+    with RunningGateway(rtp_ports="21000-21999", prompts_folder=prompts) as running:
+        yield running
+
+
+@pytest.fixture
+def api(gateway):
+    client = Api(gateway.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ear():
+    with ExitStack() as stack:
+
+        def make(ports=1):
+            made = Ear(ports)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def own_gateway():
+    """A gateway of the test's own, to be broken: ``own_gateway(**settings) -> (RunningGateway, Api)``."""
+    with ExitStack() as stack:
+
+        def make(**settings):
+            running = stack.enter_context(RunningGateway(**({"rtp_ports": "22000-22999"} | settings)))
+            client = Api(running.url)
+            stack.callback(client.close)
+            return running, client
+
+        yield make
