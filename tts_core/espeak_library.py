@@ -10,11 +10,12 @@ library is given a directory of links to its data with that one file added.
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import functools
+import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from tts_core.errors import EngineError
 _OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT
 _BUFFER_MS = 200
+_DATA = "espeak-ng-data"
 _POSITION_CHARACTER = 1
 _UTF8 = 1  # espeakCHARS_UTF8; without espeakSSML and espeakPHONEMES nothing in the text is a command
 _RATE, _VOLUME = 1, 2  # espeak_PARAMETER
@@ -199,22 +201,46 @@ def _load(path: str) -> ctypes.CDLL:
 
 
 def _overlay(source: Path) -> Path:
-    """A directory of links to the data in `source` with our variant beside its own; gone at exit."""
-    root = Path(tempfile.mkdtemp(prefix="espeak-"))
-    atexit.register(_remove, root, os.getpid())
-    data = root / "espeak-ng-data"
+    """A directory of links to the data in `source` with our variant beside its own.
+
+    It is named after its content, so that every process of this user shares one, and no crash leaves another.
+    Raises EngineError when there is no place for it, or when it is somebody else's.
+    """
+    name = hashlib.sha256(f"{source}\n{_STEADY_VARIANT}".encode()).hexdigest()[:16]
+    root = _cache_folder() / f"espeak-{os.getuid()}-{name}"
+    if not root.exists():
+        made = Path(tempfile.mkdtemp(prefix="espeak-", dir=root.parent))
+        _link(source, made / _DATA)
+        try:
+            made.rename(root)
+        except OSError:  # another process was first
+            shutil.rmtree(made)
+    status = root.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+        raise EngineError(f"{root} should be a directory that only this user may write to")
+    return root / _DATA
+
+
+def _link(source: Path, data: Path) -> None:
     variants = data / "voices" / "!v"
     variants.mkdir(parents=True)
     for entry in source.iterdir():
         if entry.name != "voices":
             (data / entry.name).symlink_to(entry)
     (variants / _STEADY).write_text(_STEADY_VARIANT)
-    return data
 
 
-def _remove(root: Path, owner: int) -> None:
-    if os.getpid() == owner:  # a forked child must not take its parent's data away
-        shutil.rmtree(root, ignore_errors=True)
+def _cache_folder() -> Path:
+    """The user's cache (XDG_CACHE_HOME, ~/.cache), or the temporary directory for a user without a home."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    for folder in (home / "voxtrunk", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    raise EngineError(f"neither {home} nor {tempfile.gettempdir()} can be written to: set XDG_CACHE_HOME")
 
 
 def _has_dictionary(data: Path, identifier: str) -> bool:

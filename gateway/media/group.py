@@ -173,7 +173,9 @@ class Group:
         ring, row = self.ring, int(self.rows[i])
         generation, at = int(ring.generation[row]), int(ring.cut_at[row])
         end = min(at, int(ring.written[row]))
-        if self.sent[i] < end and not ring.paused[row]:
+        # a row that the writer has not taken back since the last cut has nothing more to send
+        taken_back = ring.written_generation[row] == self.acked[i]
+        if self.sent[i] < end and taken_back and not ring.paused[row]:
             self.limit[i] = at
             return False
         self.limit[i] = NEVER

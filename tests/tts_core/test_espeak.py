@@ -143,18 +143,27 @@ def test_engines_in_several_threads_do_not_disturb_each_other(espeak: EspeakEngi
     assert wrong == []
 
 
-def test_a_process_leaves_nothing_behind(tmp_path: Path) -> None:
-    code = (
-        "import os, tempfile; from tts_core import *\n"
-        "assert list(open_default().speak(Script.from_text('hi'), 'espeak:en-us'))\n"
-        "assert len(os.listdir(tempfile.gettempdir())) == 1\n"
-        "import warnings; warnings.simplefilter('ignore')\n"
-        "child = os.fork()\n"
-        "if not child: raise SystemExit\n"
-        "os.waitpid(child, 0)\n"
-        "assert list(open_default().speak(Script.from_text('hallo'), 'espeak:de'))\n"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env={"TMPDIR": str(tmp_path)}, cwd=Path(__file__).parents[2]
-    )
-    assert list(tmp_path.iterdir()) == []
+_SPEAK = (
+    "import os, signal; from tts_core import *\n"
+    "assert list(open_default().speak(Script.from_text('hi'), 'espeak:en-us'))\n"
+)
+
+
+def _run(code: str, cache: Path) -> subprocess.Popen[bytes]:
+    environment = {"XDG_CACHE_HOME": str(cache)}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=Path(__file__).parents[2])
+
+
+def test_processes_share_one_folder_of_data_and_no_death_leaves_another(tmp_path: Path) -> None:
+    together = [_run(_SPEAK, tmp_path) for _ in range(4)]
+    assert [process.wait() for process in together] == [0, 0, 0, 0]
+    killed = _run(_SPEAK + "os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+    assert killed.wait() == -9
+    assert len(list((tmp_path / "voxtrunk").iterdir())) == 1
+
+
+def test_a_folder_that_others_may_write_to_is_not_trusted(tmp_path: Path) -> None:
+    assert _run(_SPEAK, tmp_path).wait() == 0
+    (folder,) = (tmp_path / "voxtrunk").iterdir()
+    folder.chmod(0o777)
+    assert _run(_SPEAK, tmp_path).wait() == 1

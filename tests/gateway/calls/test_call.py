@@ -356,7 +356,7 @@ def test_closing_ends_everything_once(world):
     assert refusal.value.code == "wrong_state"
     world.run(1)
     assert (utterance.cause, queued.cause, utterance.heard) == ("call_closed", "call_closed", 4)
-    statistics = LegStatistics(1, 2, 3, 4, 5, 6, 7, None, None, None, None, 8, 9)
+    statistics = LegStatistics(1, 2, 3, 4, 5, 6, 7, 8, None, None, None, None, 9, 10)
     world.call.closed("closed", statistics, world.call.opened_at, world.glance())
     world.act()
     assert (world.call.state, world.call.cause, world.call.statistics) == ("closed", "closed", statistics)

@@ -154,6 +154,19 @@ def test_a_nearer_cut_wins_over_one_under_way(ring, writer, speech):
     assert ring.sent[0] == 4
 
 
+def test_a_cut_before_the_writer_is_back_is_acknowledged_at_once(ring, writer, speech):
+    """Otherwise each would wait for the other: nothing may be sent, and nothing is let go."""
+    group, pen = Group(ring, 20), writer(0)
+    i = _leg(group, 0)
+    pen.adopt()
+    pen.lay(speech(40))
+    ring.cut(0)
+    assert group.cut(i)
+    ring.cut(0, at=30)
+    assert group.cut(i)
+    assert pen.adopt()
+
+
 def test_pause_keeps_the_place_and_a_cut_while_paused_is_at_once(ring, writer, speech):
     group, pen = Group(ring, 20), writer(0)
     i = _leg(group, 0)
