@@ -6,7 +6,7 @@ from telephony_codecs.g711 import Law, decode, encode
 from telephony_codecs.level import DBM0_FULL_SCALE, ActiveLevel, active_speech_level, gain_to_dbm0
 from telephony_codecs.limiter import CEILING, Limiter
 from telephony_codecs.media_file import Audio, MediaFileError, read_audio, write_wav
-from telephony_codecs.resample import LINE_RATE, MAX_RATE, MIN_RATE, Resampler
+from telephony_codecs.resample import LINE_RATE, MAX_RATE, MIN_RATE, Resampler, resample_recording
 
 __all__ = [
     "CEILING",
@@ -28,5 +28,6 @@ __all__ = [
     "encode",
     "gain_to_dbm0",
     "read_audio",
+    "resample_recording",
     "write_wav",
 ]

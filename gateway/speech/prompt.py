@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.speech.recipe import Recipe
 from gateway.speech.track import Stretch
-from telephony_codecs import Encoder, Law, gain_to_dbm0, read_audio
+from telephony_codecs import LINE_RATE, Encoder, Law, gain_to_dbm0, read_audio, resample_recording
 
 _SLICE_SECONDS: Final = 10
 
@@ -26,8 +26,9 @@ class PromptSource:
         Raises MediaFileError and OSError from the generator.
         """
         audio = read_audio(Path(recipe.source), max_seconds=self._max_seconds)
-        gain = gain_to_dbm0(audio.pcm, audio.rate, self._level_dbm0) * 10 ** (recipe.gain_db / 20)
-        encoder = Encoder(audio.rate, Law(recipe.law), recipe.ptime_ms, gain)
-        step = audio.rate * _SLICE_SECONDS
-        slices = [encoder.push(audio.pcm[at : at + step]) for at in range(0, len(audio.pcm), step)]
+        pcm = resample_recording(audio.pcm, audio.rate)
+        gain = gain_to_dbm0(pcm, LINE_RATE, self._level_dbm0) * 10 ** (recipe.gain_db / 20)
+        encoder = Encoder(LINE_RATE, Law(recipe.law), recipe.ptime_ms, gain)
+        step = LINE_RATE * _SLICE_SECONDS
+        slices = [encoder.push(pcm[at : at + step]) for at in range(0, len(pcm), step)]
         yield Stretch(b"".join((*slices, encoder.flush())), last=True)

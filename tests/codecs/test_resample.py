@@ -4,7 +4,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telephony_codecs import Resampler
+from telephony_codecs import Resampler, resample_recording
 
 RATES = [11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 96000]
 
@@ -120,3 +120,21 @@ def test_a_rate_out_of_range_is_refused(rate: int) -> None:
 def test_only_float32_is_taken() -> None:
     with pytest.raises(TypeError, match="float32"):
         Resampler(24000).push(np.zeros(10))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
+def test_recordings_keep_the_band_and_lose_what_is_above(rate: int) -> None:
+    t = np.arange(rate) / rate
+    for hz in (300, 1000, 3400):
+        tone = np.sin(2 * np.pi * hz * t).astype(np.float32)
+        line = resample_recording(tone, rate)
+        assert len(line) == 8000
+        assert 20 * np.log10(np.std(line[400:-400]) * np.sqrt(2)) == pytest.approx(0, abs=0.5)
+    if rate > 10000:
+        high = resample_recording(np.sin(2 * np.pi * 5000 * t).astype(np.float32), rate)
+        assert 20 * np.log10(np.std(high[400:-400]) * np.sqrt(2)) < -60
+
+
+def test_recordings_of_other_rates_are_refused() -> None:
+    with pytest.raises(ValueError, match="8000 to 96000"):
+        resample_recording(np.zeros(10, np.float32), 4000)
