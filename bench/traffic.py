@@ -1,15 +1,19 @@
-"""Callers for the benches: many calls through the control API of one gateway, as its users make them."""
+"""Callers for the benches: many calls through the control API of one gateway, as its users make them.
+
+By aiohttp, because its client costs a quarter of httpx's, and it shares a core with what it measures.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
+import aiohttp
 
 _AT_ONCE: Final = 16
 
@@ -21,9 +25,12 @@ PARAGRAPH: Final = (
 )
 
 
-def texts(count: int) -> list[str]:
-    """Different texts of about 20 s each."""
-    return [f"This is message number {n}. {PARAGRAPH}" for n in range(1, count + 1)]
+def texts(count: int, paragraphs: int = 1) -> list[str]:
+    """Different texts, each of about ``PARAGRAPH_SECONDS`` a paragraph."""
+    return [f"This is message number {n}. {PARAGRAPH * paragraphs}" for n in range(1, count + 1)]
+
+
+PARAGRAPH_SECONDS: Final = 20
 
 
 @dataclass(slots=True)
@@ -39,23 +46,24 @@ class Callers:
     """A client of the gateway at ``url`` whose calls go to the given ports of 127.0.0.1, in turn."""
 
     def __init__(self, url: str, ports: Sequence[int]) -> None:
-        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-        self._http = httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
+        connector = aiohttp.TCPConnector(limit=_AT_ONCE)
+        self._http = aiohttp.ClientSession(url, connector=connector, timeout=aiohttp.ClientTimeout(30))
         self._ports = itertools.cycle(ports)
         self.times = Times()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer's JSON; its time is noted. Raises RuntimeError with the problem's detail."""
         begin = time.perf_counter()
-        answer = await self._http.request(method, path, json=body)
+        async with self._http.request(method, path, json=body) as answer:
+            said = await answer.text()
         self.times.answered_ms.append(1000 * (time.perf_counter() - begin))
-        if answer.is_error:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
-        return answer.json()
+        if not answer.ok:
+            raise RuntimeError(f"{method} {path}: {answer.status} {said}")
+        return json.loads(said)
 
     async def open(self, **more: Any) -> dict[str, Any]:
         """A new call."""
@@ -109,5 +117,5 @@ class Callers:
                 self.times.first_audio_ms.append(heard["first_audio_ms"])
             await self.ask("POST", f"{path}/stop", {"scope": "all"})
             await self.ask("DELETE", path)
-        except (RuntimeError, httpx.HTTPError) as error:
+        except (RuntimeError, aiohttp.ClientError, TimeoutError) as error:
             self.times.errors.append(str(error))

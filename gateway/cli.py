@@ -1,4 +1,4 @@
-"""The command line: ``voxtrunk serve | say | listen | voices | demo | bench``."""
+"""The command line: ``voxtrunk serve | say | listen | voices | settings | demo | bench``."""
 
 from __future__ import annotations
 
@@ -152,6 +152,18 @@ def voices(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     table = Table("voice", "language", "description", box=None)
     for v in found:
         table.add_row(v.name, v.language, v.description)
+    Console().print(table)
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """List every setting: its environment variable, its default, what it means."""
+    table = Table("setting", "default", "meaning", box=None)
+    for name, field in Settings.model_fields.items():
+        default = (
+            ", ".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+        )
+        table.add_row(f"VOXTRUNK_{name.upper()}", default, field.description)
     Console().print(table)
 
 

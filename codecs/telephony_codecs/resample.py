@@ -1,7 +1,7 @@
 """Any rate to the 8 kHz of the line: whole recordings by soxr, streams by a polyphase FIR filter.
 
-The filter is a windowed-sinc (Kaiser) low-pass, flat to 3400 Hz and down by 70 dB from 4400 Hz, so that what folds back
-lands above 3600 Hz, outside the telephone band. It is short on purpose: only the filter's right half, 2.3 ms,
+The filter is a windowed-sinc (Kaiser) low-pass, flat to 3400 Hz and down by 70 dB from 4400 Hz, so that what
+folds back lands above 3600 Hz, outside the telephone band. It is short on purpose: only its right half, 2.3 ms,
 is held back before a flush, and what is held back delays every first packet. soxr was measured at 16 to 48 kHz
 in chunks of 20 ms: MQ and HQ work in FFT blocks and hold back up to 73 to 157 ms, the variable-rate mode 15 to
 30 ms, and LQ (40 to 61 ms) is 4 dB down at 3300 Hz. The structure is that of Crochiere and Rabiner, Multirate

@@ -1,0 +1,93 @@
+"""The command line as a person or a program uses it."""
+
+import json
+import os
+import subprocess
+import sys
+import wave
+
+import numpy as np
+import pytest
+
+from gateway.listen.receiver import Receiver
+from gateway.settings import Settings
+from gateway.speech.offline import encode_text
+from telephony_codecs import Law, decode
+
+
+def attempt(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def run(*arguments, **environment):
+    done = attempt(*arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_voices_for_programs():
+    voices = json.loads(run("voices", "--json").stdout)
+    assert len(voices) > 100
+    assert {"name", "language", "engine", "description"} <= voices[0].keys()
+    assert "espeak:en-us" in {voice["name"] for voice in voices}
+
+
+def test_every_setting_is_listed_with_its_meaning():
+    out = run("settings", COLUMNS="200").stdout
+    for name, field in Settings.model_fields.items():
+        assert f"VOXTRUNK_{name.upper()}" in out
+        assert field.description
+
+
+def test_say_is_heard_and_written(tmp_path):
+    wav = tmp_path / "out.wav"
+    with Receiver("127.0.0.1", [0], record=True) as receiver:
+        target = f"127.0.0.1:{receiver.local_ports[0]}"
+        done = run("say", "Hello there.", "--to", target, "--codec", "PCMA", "--wav", str(wav), "--json")
+        receiver.drain()
+        heard = bytes(receiver.capture().payloads)
+    said = json.loads(done.stdout)
+    assert said["state"] == "finished"
+    offline = encode_text("Hello there.", None, "PCMA", Settings())
+    assert heard == offline
+    with wave.open(str(wav)) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        assert (file.getframerate(), file.getnchannels()) == (8000, 1)
+    assert np.array_equal(pcm, decode(Law.PCMA, np.frombuffer(offline, np.uint8)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (("say", "x", "--to", "nowhere"), {}, "ADDRESS:PORT"),
+        (("say", "x", "--to", "192.0.2.1:4000"), {}, "VOXTRUNK_RTP_ALLOW"),
+        (("say", "x", "--to", "127.0.0.1:4000", "--gateway", "http://127.0.0.1:9"), {}, "voxtrunk:"),
+        (("serve",), {"VOXTRUNK_HTTP_HOST": "0.0.0.0"}, "VOXTRUNK_API_KEYS"),
+        (("serve",), {"VOXTRUNK_RTP_PORTS": "many"}, "rtp_ports"),
+        (("serve",), {"VOXTRUNK_WEBHOOK_SECRET": "short"}, "VOXTRUNK_WEBHOOK_SECRET"),
+    ],
+)
+def test_errors_name_what_to_change(arguments, environment, says):
+    done = attempt(*arguments, **environment)
+    assert done.returncode in (1, 2)
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_demo_leaves_sound_picture_and_report(tmp_path):
+    out = run("demo", "--folder", str(tmp_path), "--text", "One two three.").stdout
+    assert "first audio" in out
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+    with wave.open(str(tmp_path / "demo.wav")) as file:
+        pcm = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    assert np.array_equal(
+        pcm,
+        decode(Law.PCMU, np.frombuffer(encode_text("One two three.", None, "PCMU", Settings()), np.uint8)),
+    )
