@@ -59,13 +59,19 @@ def pace_command(
     legs: Annotated[int, typer.Option(help="Speaking legs.")] = 3000,
     seconds: Annotated[float, typer.Option(help="How long.")] = 60,
     requests: Annotated[float, typer.Option(help="API requests a second meanwhile.")] = 20,
+    ports: Annotated[list[str], typer.Option(help="RTP port ranges to try: many, few.")] = [  # noqa: B006
+        "20000-29999",
+        "20000-20031",
+    ],
     plain: Annotated[list[int], typer.Option(help="Legs of the plain way, beside it.")] = [100, 500, 2000],  # noqa: B006
     plain_seconds: Annotated[float, typer.Option(help="How long each of those.")] = 15,
     as_json: Json = False,
 ) -> None:
     """Thousands of speaking legs on one core, and the plain asyncio way beside them."""
-    with _log.status(f"{legs} legs: opening, then {seconds:.0f} s"):
-        rows = [pace.run_voxtrunk(legs, seconds, requests)]
+    rows = []
+    for each in ports:
+        with _log.status(f"{legs} legs on ports {each}: opening, then {seconds:.0f} s"):
+            rows.append(pace.run_voxtrunk(legs, seconds, requests, each))
     for count in plain:
         with _log.status(f"the plain way: {count} legs, {plain_seconds:.0f} s"):
             rows.append(pace.run_plain(count, plain_seconds))

@@ -6,6 +6,7 @@ By aiohttp, because its client costs a quarter of httpx's, and it shares a core 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 import json
 import time
@@ -43,12 +44,20 @@ class Times:
 
 
 class Callers:
-    """A client of the gateway at ``url`` whose calls go to the given ports of 127.0.0.1, in turn."""
+    """A client of the gateway at ``url`` whose calls go to ``ports`` of 127.0.0.1, in turn.
 
-    def __init__(self, url: str, ports: Sequence[int]) -> None:
+    ``apart``: each call goes to a loopback address of its own (127.1.0.1 and on) instead, as calls to different
+    peers do; a receiver on 0.0.0.0 hears them all.
+    """
+
+    def __init__(self, url: str, ports: Sequence[int], *, apart: bool = False) -> None:
         connector = aiohttp.TCPConnector(limit=_AT_ONCE)
         self._http = aiohttp.ClientSession(url, connector=connector, timeout=aiohttp.ClientTimeout(30))
-        self._ports = itertools.cycle(ports)
+        first = int(ipaddress.IPv4Address("127.1.0.1"))
+        addresses = (str(ipaddress.IPv4Address(n)) for n in itertools.count(first))
+        self._targets = zip(
+            addresses if apart else itertools.repeat("127.0.0.1"), itertools.cycle(ports), strict=False
+        )
         self.times = Times()
 
     async def close(self) -> None:
@@ -67,7 +76,8 @@ class Callers:
 
     async def open(self, **more: Any) -> dict[str, Any]:
         """A new call."""
-        order = {"rtp": {"address": "127.0.0.1", "port": next(self._ports)}} | more
+        address, port = next(self._targets)
+        order = {"rtp": {"address": address, "port": port}} | more
         call: dict[str, Any] = await self.ask("POST", "/v1/calls", order)
         return call
 
@@ -89,7 +99,9 @@ class Callers:
                     await self.say(call["id"], texts[number % len(texts)])
                 return call
 
-        return await asyncio.gather(*(one(number) for number in range(count)))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(number)) for number in range(count)]
+        return [task.result() for task in tasks]
 
     async def churn(self, a_second: float, until: float) -> int:
         """Calls that are created, speak a text of their own, are stopped and deleted, until CLOCK_MONOTONIC

@@ -22,7 +22,7 @@ class RunningGateway:
     """
 
     def __init__(self, cpus: Sequence[int] = (), **settings: object) -> None:
-        given = {"log_level": "WARNING", "drain_seconds": 0} | settings
+        given = {"log_level": "ERROR", "drain_seconds": 0} | settings
         self._environment = {f"VOXTRUNK_{name.upper()}": str(value) for name, value in given.items()}
         self._cpus = cpus
         self.url = ""

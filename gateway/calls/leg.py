@@ -41,8 +41,6 @@ class Leg:
     writer: SynthesisSeat | None = None
     closing: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
-    cut_ns: int = 0
-    """When its ring was cut last, on CLOCK_MONOTONIC."""
     patience_ns: int = 0
     """Until when to wait for the newest cut, on CLOCK_MONOTONIC."""
     patience_for: int = -1

@@ -114,7 +114,6 @@ class Legs:
                 case Publish():
                     self._publish(leg.call, action)
                 case CutRing(at, generation):
-                    leg.cut_ns = time.monotonic_ns()
                     made = ring.cut(row, at)
                     assert made == generation, f"row {row}: generation {made}, expected {generation}"
                 case SetPaused(paused):
@@ -186,7 +185,7 @@ class Legs:
     def _follow_cut(self, leg: Leg) -> None:
         now_ns = time.monotonic_ns()
         playlist = leg.call.playlist
-        position = playlist.cut_is_through(leg.media.ring, leg.cut_ns)
+        position = playlist.cut_is_through(leg.media.ring)
         if position is not None:
             playlist.begun(playlist.generation, position, leg.glance(now_ns))
         elif now_ns >= leg.patience_ns:

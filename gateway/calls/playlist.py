@@ -16,11 +16,23 @@ from gateway.calls.actions import CutRing, Glance, Outbox
 from gateway.calls.timeline import Timeline
 from gateway.calls.utterance import Cause, Happening, Utterance
 from gateway.calls.watch import left_at
-from gateway.messages import AttachLeg, Cut, Described, Law, Laying, Remove, Removed, Speak, SpeechFailed
+from gateway.messages import (
+    AttachLeg,
+    Cut,
+    Described,
+    Law,
+    Laying,
+    MarkAt,
+    Remove,
+    Removed,
+    SpeechFailed,
+)
 from gateway.ring import NEVER, UNIT_MS, RingBlock
 
 _KEPT_ENDED: Final = 1000
 """Ended utterances that can still be read."""
+LOOKS: Final = 5
+"""Turns of the loop within which a message that was sent before has been read."""
 
 
 @dataclass(slots=True)
@@ -48,6 +60,9 @@ class Playlist:
         self._outbox = outbox
         self._timeline = Timeline(generation, 0)
         self._known_to = 0
+        self._sent_at_cut = 0  # before the oldest cut that is under way
+        self._suspect: tuple[int, int] | None = None
+        self._looks = 0
         self._loss: int | None = None
         self._removals: dict[int, _Removal] = {}
 
@@ -69,22 +84,29 @@ class Playlist:
             return NEVER
         return self.queue[0].next_position()
 
-    def cut_is_through(self, ring: RingBlock, cut_ns: int) -> int | None:
+    def cut_is_through(self, ring: RingBlock) -> int | None:
         """The position at which the ring's newest generation began, once that is certain; else None.
 
-        ``cut_ns``: when it was cut, on CLOCK_MONOTONIC. After the pacer has let go ``sent`` stands still until
-        the writer lays again. If it may have done so already, its Laying says where the generation began, and
-        is on its way. So is what explains a ``sent`` beyond all that is known.
+        Call it once in a turn of the loop. When the pacer has let go and nothing was sent since the cut, ``sent``
+        is it. Else what was sent may be the old generation's last packet or already the new one's first; but a
+        Laying is written to the link before its audio is sent, so one that explains this ``sent`` has arrived
+        a few turns later (and then ``laid`` knows better), or there is none.
         """
-        row = self.row
-        if self.generation <= self._timeline.begun_generation or not ring.is_cut(row):
+        if not self._cut_pending or not ring.is_cut(self.row):
             return None
-        sent, sent_ns = int(ring.sent[row]), int(ring.sent_ns[row])
-        if not self.attached:
+        sent = int(ring.sent[self.row])
+        if sent == self._sent_at_cut and sent <= self._known_to:
             return sent
-        adopted = bool(ring.written_generation[row] == self.generation)
-        may_be_laid = adopted and sent_ns >= cut_ns and any(entry.survives for entry in self.queue)
-        return None if may_be_laid or sent > self._known_to else sent
+        if self._suspect is None or self._suspect[0] != self.generation:
+            self._suspect = self.generation, sent
+            self._looks = 0
+        self._looks += 1
+        return self._suspect[1] if self._looks >= LOOKS else None
+
+    @property
+    def _cut_pending(self) -> bool:
+        """Whether the pacer, as far as we know, has yet to act on the newest generation."""
+        return self.generation > self._timeline.begun_generation
 
     # -- the queue ----------------------------------------------------------------------------------------
 
@@ -101,7 +123,7 @@ class Playlist:
         laying = next((entry.laying for entry in following if entry.laying is not None), None)
         if laying is not None and laying.at < self._timeline.limit(laying.generation, NEVER):
             self._cut(laying.at, (), glance)
-        self._outbox.add(self._speak(utterance, following[0].key if following else None))
+        self._outbox.add(utterance.order(self.ring, self.row, following[0].key if following else None))
 
     def drop(self, victims: Sequence[Utterance], cause: Cause, glance: Glance) -> None:
         """End ``victims`` (in queue order): at once when nobody goes on before them, else unqueue them."""
@@ -209,7 +231,7 @@ class Playlist:
             if message.generation == self._timeline.begun_generation:
                 utterance.laying = message
             else:  # it was late: that generation has ended
-                utterance.hear(message, self._timeline.limit(message.generation, glance.sent))
+                self._hear(utterance, glance, message)
         self.advance(glance)
         if utterance is not None and message.generation == self.generation:
             self._follow(utterance)
@@ -224,10 +246,10 @@ class Playlist:
             self._cut(at, (message.key,), glance)
         if not utterance.ended:
             self._hear(utterance, glance)
-            if at is None or at >= glance.sent + 2 * self._packet_units:  # out of the pacer's reach
-                self._settle(utterance, glance)
-            else:
+            if self._may_be_heard(utterance, at, glance):
                 utterance.cut_generation = self.generation
+            else:
+                self._settle(utterance, glance)
         self.advance(glance)
 
     def speech_failed(self, message: SpeechFailed, glance: Glance) -> None:
@@ -258,12 +280,14 @@ class Playlist:
         self.attached = True
         self._outbox.add(AttachLeg(self.ring, self.row, self.generation, self._law, self._ptime_ms))
         for utterance in rules.survivors(self.queue):
-            self._outbox.add(self._speak(utterance, None))
+            self._outbox.add(utterance.order(self.ring, self.row, None))
 
     # -- inside -------------------------------------------------------------------------------------------
 
     def _cut(self, at: int, drop: tuple[int, ...], glance: Glance) -> None:
         """Cut the ring, and tell the worker."""
+        if not self._cut_pending:
+            self._sent_at_cut = glance.sent
         self.generation += 1
         self._timeline.cut(self.generation, max(at, glance.sent))
         for removal in self._removals.values():
@@ -283,6 +307,15 @@ class Playlist:
             self.queue.insert(index, laid)
             self._renumber()
 
+    def _may_be_heard(self, utterance: Utterance, laid_at: int | None, glance: Glance) -> bool:
+        """Whether the pacer may yet send some of an unqueued utterance before it acts on a cut.
+
+        Without ``laid_at`` it does not lie in the ring, or a cut that is under way takes it along.
+        """
+        if laid_at is None and utterance.laying is not None and self._cut_pending:
+            laid_at = utterance.laying.at
+        return laid_at is not None and laid_at < glance.sent + 2 * self._packet_units
+
     def _recover(self, glance: Glance) -> None:
         """After a worker's death: what was begun has failed, the rest can be made anew by another."""
         self._loss = None
@@ -292,15 +325,22 @@ class Playlist:
             else:
                 utterance.forget_audio()
 
-    def _hear(self, utterance: Utterance, glance: Glance) -> None:
-        """Account for what was sent of an utterance: it starts, it passes marks."""
-        if utterance.laying is not None:
-            limit = self._timeline.limit(utterance.laying.generation, glance.sent)
-            utterance.hear(utterance.laying, limit)
+    def _hear(self, utterance: Utterance, glance: Glance, late: Laying | None = None) -> None:
+        """Account for what was sent of an utterance: it starts, it passes marks.
+
+        ``late``: how it lay in a generation that has ended, learnt only now.
+        """
+        laying = late or utterance.laying
+        if laying is not None:
+            before = utterance.heard
+            utterance.hear(laying, self._timeline.limit(laying.generation, glance.sent))
+            if utterance.heard > before:
+                utterance.heard_ns = self._left_at(laying, utterance.heard - 1, glance)
         if not utterance.heard:
             return
         if utterance.state == "queued":
-            at = self._left_at(utterance, 0, glance)
+            assert laying is not None
+            at = self._left_at(laying, 0, glance)
             utterance.apply("start")
             utterance.first_audio_ms = (at - utterance.say.requested_ns) / 1e6
             started = {"first_audio_ms": utterance.first_audio_ms, "cached": utterance.cached}
@@ -308,9 +348,17 @@ class Playlist:
             if self.paused:
                 utterance.apply("pause")
         for mark in utterance.due_marks():
-            at = self._left_at(utterance, mark.unit, glance)
-            passed = {"name": mark.name, "at_ms": mark.unit * UNIT_MS}
-            self._outbox.publish("utterance.mark", at, passed, utterance)
+            at = utterance.heard_ns
+            if laying is not None and mark.unit < utterance.heard:
+                at = self._left_at(laying, mark.unit, glance)
+            self._tell_mark(utterance, mark, at)
+
+    def _tell_mark(self, utterance: Utterance, mark: MarkAt, at_ns: int) -> None:
+        data = {"name": mark.name, "at_ms": mark.unit * UNIT_MS}
+        self._outbox.publish("utterance.mark", at_ns, data, utterance)
+
+    def _left_at(self, laying: Laying, unit: int, glance: Glance) -> int:
+        return left_at(glance, laying.at - laying.offset + unit, self._packet_units)
 
     def _settle(self, utterance: Utterance, glance: Glance) -> None:
         """End an utterance that was cut, unless it had come to its end before the cut took hold."""
@@ -322,8 +370,10 @@ class Playlist:
 
     def _end(self, utterance: Utterance, happening: Happening, cause: Cause, glance: Glance) -> None:
         at = glance.now_ns
-        if happening == "finish" and utterance.units:
-            at = self._left_at(utterance, utterance.units - 1, glance)
+        if happening == "finish":
+            at = utterance.heard_ns if utterance.heard else at
+            for mark in utterance.due_marks():  # of one without any audio
+                self._tell_mark(utterance, mark, at)
         utterance.end(happening, cause)
         self.queue.remove(utterance)
         self.ended[utterance.id] = utterance
@@ -331,11 +381,6 @@ class Playlist:
             del self.ended[next(iter(self.ended))]
         self._renumber()
         self._outbox.publish(f"utterance.{utterance.state}", at, utterance.account(), utterance)
-
-    def _left_at(self, utterance: Utterance, unit: int, glance: Glance) -> int:
-        if utterance.begin is None:
-            return glance.now_ns
-        return left_at(glance, utterance.begin + min(unit, utterance.units - 1), self._packet_units)
 
     def _by_key(self, key: int) -> Utterance | None:
         return next((entry for entry in self.queue if entry.key == key), None)
@@ -345,18 +390,3 @@ class Playlist:
             utterance.position = None
         for position, utterance in enumerate(rules.survivors(self.queue)):
             utterance.position = position
-
-    def _speak(self, utterance: Utterance, before: int | None) -> Speak:
-        say = utterance.say
-        return Speak(
-            ring=self.ring,
-            row=self.row,
-            key=utterance.key,
-            voice=utterance.voice,
-            rate=say.rate,
-            gain_db=say.volume_db,
-            text=say.text,
-            ssml=say.ssml,
-            prompt=say.prompt,
-            before=before,
-        )

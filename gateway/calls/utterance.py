@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from gateway.calls.requests import Interruptible, Say
-from gateway.messages import Described, Laying, MarkAt, Word
+from gateway.messages import Described, Laying, MarkAt, Speak, Word
 from gateway.ring import NEVER, UNIT_MS
 
 State = Literal["queued", "speaking", "paused", "finished", "stopped", "failed"]
@@ -43,11 +43,11 @@ TERMINAL: Final = frozenset[State]({"finished", "stopped", "failed"})
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """One entry of a call's queue. Read it freely; only ``gateway.calls.call`` changes it.
+    """One entry of a call's queue. Read it freely; only its ``Playlist`` changes it.
 
-    ``units``: length of its audio as far as it is made; ``heard``: how many of them were sent.
-    ``first_audio_ms``: request to first speech packet on the wire. ``position``: 0 for the current or next
-    one, None once it has ended or is being stopped.
+    ``units``: length of its audio as far as it is made; ``heard``: how many of them were sent, the newest at
+    ``heard_ns`` on CLOCK_MONOTONIC. ``first_audio_ms``: request to first speech packet on the wire.
+    ``position``: 0 for the current or next one, None once it has ended or is being stopped.
     """
 
     id: str
@@ -75,6 +75,7 @@ class Utterance:
     failure: tuple[str, str] | None = None
     # what was heard
     heard: int = 0
+    heard_ns: int = 0
     passed_marks: int = 0
     # on its way out
     ending: Cause | None = None
@@ -119,6 +120,22 @@ class Utterance:
         state = TRANSITIONS.get((self.state, happening))
         assert state is not None, f"{happening} in state {self.state}"
         self.state = state
+
+    def order(self, ring: int, row: int, before: int | None) -> Speak:
+        """What to tell the synthesis worker of the leg at ``row`` of ``ring``; ``before``: see Speak."""
+        say = self.say
+        return Speak(
+            ring=ring,
+            row=row,
+            key=self.key,
+            voice=self.voice,
+            rate=say.rate,
+            gain_db=say.volume_db,
+            text=say.text,
+            ssml=say.ssml,
+            prompt=say.prompt,
+            before=before,
+        )
 
     # -- from synthesis -----------------------------------------------------------------------------------
 

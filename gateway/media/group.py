@@ -224,11 +224,13 @@ class Group:
     def _choose(self, v: dict[str, npt.NDArray[Any]]) -> None:
         """Fill ``speaking`` [n] and ``index`` [n], the frame to send: from the ring, or silence."""
         ring, rows, speaking, mask, flag = self.ring, v["rows"], v["speaking"], v["mask"], v["flag"]
+        # the generation first: a writer that takes the row back in between stores ``written`` before it, so
+        # what is read second can only be newer
+        ring.written_generation.take(rows, out=v["generation"], mode="clip")
         ring.written.take(rows, out=v["written"], mode="clip")
         np.minimum(v["written"], v["limit"], out=v["written"])
         np.subtract(v["written"], v["sent"], out=v["available"])
         np.greater_equal(v["available"], self.units, out=speaking)
-        ring.written_generation.take(rows, out=v["generation"], mode="clip")
         np.equal(v["generation"], v["acked"], out=mask)
         np.logical_and(speaking, mask, out=speaking)
         ring.unfinished.take(rows, out=flag, mode="clip")

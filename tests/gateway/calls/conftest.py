@@ -17,6 +17,7 @@ import pytest
 
 from gateway.calls.actions import CutRing, Glance, Publish, SetPaused
 from gateway.calls.call import Call
+from gateway.calls.playlist import LOOKS
 from gateway.calls.requests import Interruptible, Mode, OpenCall, Say
 from gateway.calls.utterance import Utterance
 from gateway.media.group import Group
@@ -67,7 +68,7 @@ class World:
         self.events: list[Publish] = []
         self.heard: dict[int, list[int]] = {}
         self.said: list[Utterance] = []
-        self.cut_ns = 0
+        self.looks = 0
         self.ticks = 0
         self.start_writer()
         self.call.opened(self.glance())
@@ -153,9 +154,12 @@ class World:
             self.act()
 
     def look(self) -> None:
-        """Control looks at the ring."""
+        """Control looks at the ring. Between that many looks it has read what was sent to it before."""
+        self.looks += 1
+        if self.looks % (LOOKS - 1) == 0:
+            self.read()
         playlist = self.call.playlist
-        position = playlist.cut_is_through(self.ring, self.cut_ns)
+        position = playlist.cut_is_through(self.ring)
         if position is not None:
             playlist.begun(playlist.generation, position, self.glance())
         self.call.advance(self.glance())
@@ -177,7 +181,6 @@ class World:
             if isinstance(action, Publish):
                 self.events.append(action)
             elif isinstance(action, CutRing):
-                self.cut_ns = self.now_ns + 1  # a packet that left at this very moment left before
                 assert self.ring.cut(0, action.at) == action.generation
             elif isinstance(action, SetPaused):
                 self.ring.paused[0] = action.paused
@@ -223,7 +226,7 @@ class World:
 
     def turn(self) -> None:
         """Everybody does all there is to do, short of a packet."""
-        for _ in range(4):
+        for _ in range(LOOKS + 1):
             self.write()
             self.make(100)
             self.write()

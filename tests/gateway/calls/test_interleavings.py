@@ -149,6 +149,8 @@ class Interleavings(RuleBasedStateMachine):
             assert ("started" in told) == (utterance.heard > 0)
             assert told.count("started") <= 1
             assert world.truly_heard(utterance) == utterance.heard
+            times = [event.at_ns for event in world.events if event.utterance_id == utterance.id]
+            assert times == sorted(times)
             if utterance.state == "finished":
                 assert utterance.heard == utterance.units
                 assert utterance.cause == "normal"

@@ -167,6 +167,40 @@ def test_a_cut_before_the_writer_is_back_is_acknowledged_at_once(ring, writer, s
     assert pen.adopt()
 
 
+def test_a_row_taken_back_in_the_middle_of_a_tick_sends_nothing_stale(ring, writer, speech, monkeypatch):
+    """The writer's two stores fall between the pacer's two reads, whichever the pacer reads first."""
+    group, pen = Group(ring, 20), writer(0)
+    i = _leg(group, 0)
+    pen.adopt()
+    pen.lay(speech(40))
+    line = Line(group)
+    line.tick(2)
+    ring.cut(0)
+    assert group.cut(i)
+
+    class Torn:
+        def __init__(self, array):
+            self.array = array
+
+        def take(self, *arguments, **named):
+            taken = self.array.take(*arguments, **named)
+            pen.adopt()
+            return taken
+
+    for name in ("written", "written_generation"):
+        monkeypatch.setattr(ring, name, Torn(getattr(ring, name)), raising=False)
+    monkeypatch.setattr(type(pen), "adopt", lambda self: _adopt_into(ring))
+    line.tick(1)
+    assert ring.sent[0] == 4
+    assert set(line.octets(1)[4 * UNIT_OCTETS :]) == {MU}
+
+
+def _adopt_into(ring):
+    """``RingBlock.adopt`` on the arrays behind the torn reads."""
+    ring.written.array[0] = ring.sent[0]
+    ring.written_generation.array[0] = ring.generation[0]
+
+
 def test_pause_keeps_the_place_and_a_cut_while_paused_is_at_once(ring, writer, speech):
     group, pen = Group(ring, 20), writer(0)
     i = _leg(group, 0)
