@@ -27,7 +27,7 @@ from gateway.running import RunningGateway
 MEDIA_CPU: Final = 1
 OTHER_CPU: Final = 0
 _SETTLE_SECONDS: Final = 3.0
-_TEXTS: Final = 40
+_TEXTS: Final = 20
 _OPENINGS_A_SECOND: Final = 60
 """No slower than this even on a busy machine: speech must last until the last leg is open, and then on."""
 _STEP: Final = 160

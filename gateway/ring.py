@@ -5,7 +5,7 @@ exactly one writing process, so there is no lock and no message for a frame:
 
     control     generation, cut_at, paused
     synthesis   frames, written, written_generation, unfinished
-    media       sent, sent_ns, acked, packets, octets, underruns, dry_ticks, counters
+    media       sent, sent_ns, acked, underruns, dry_ticks, counters
 
 Positions count units of 10 ms (80 octets of G.711) since the leg was opened. ``written - sent`` is the leg's
 exact time to underrun and ``sent`` is what the caller was really given.
@@ -50,8 +50,6 @@ _INT64_PER_LEG: Final = (
     "sent",
     "sent_ns",
     "acked",
-    "packets",
-    "octets",
     "underruns",
     "dry_ticks",
 )
@@ -82,8 +80,6 @@ class RingBlock:
     sent: npt.NDArray[np.int64]
     sent_ns: npt.NDArray[np.int64]
     acked: npt.NDArray[np.int64]
-    packets: npt.NDArray[np.int64]
-    octets: npt.NDArray[np.int64]
     underruns: npt.NDArray[np.int64]
     dry_ticks: npt.NDArray[np.int64]
     paused: npt.NDArray[np.uint8]

@@ -13,7 +13,6 @@ import struct
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 MESSAGE: Final = np.dtype(
     [
@@ -52,18 +51,17 @@ def socket_address(address: str, port: int) -> bytes:
     return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + ip.packed + bytes(4)
 
 
-def send_messages(fd: int, messages: npt.NDArray[np.void], begin: int, count: int) -> list[tuple[int, int]]:
-    """Send ``messages[begin:begin + count]`` on one socket; returns (index, errno) of those that failed.
+def send_messages(fd: int, messages: int, begin: int, end: int) -> list[tuple[int, int]]:
+    """Send ``begin`` to ``end`` of the MESSAGE array at address ``messages`` on one socket.
 
-    A failure is tried once more: the error that the kernel reports on a shared socket may be the answer to
-    another leg's earlier packet (ICMP), and the packet at hand was then not sent.
+    Returns (index, errno) of those that failed. A failure is tried once more: the error that the kernel reports
+    on a shared socket may be the answer to another leg's earlier packet (ICMP), and the packet at hand was then
+    not sent.
     """
     failed: list[tuple[int, int]] = []
-    address = messages.ctypes.data
     done, retried = begin, -1
-    end = begin + count
     while done < end:
-        n = _sendmmsg(fd, address + done * MESSAGE.itemsize, min(AT_ONCE, end - done), 0)
+        n = _sendmmsg(fd, messages + done * MESSAGE.itemsize, min(AT_ONCE, end - done), 0)
         if n > 0:
             done += n
         elif retried != done:

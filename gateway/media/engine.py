@@ -115,15 +115,13 @@ class Engine:
         self.report(leg, port, now_ns, bye=True)
         del self.legs[row], self.port_of[row]
         group = self._lanes[leg.group_key].group
-        missed = int(group.missed[leg.index])
+        packets, missed = int(group.packets[leg.index]), int(group.missed[leg.index])
         self._lanes[leg.group_key].remove(leg)
         self._leave_port(leg, port, now_ns)
         self.counters[Counter.LEGS] = len(self.legs)
         ring = self.ring
-        sent = int(ring.packets[row]), int(ring.octets[row])
-        return LegClosed(
-            row, leg.statistics(*sent, missed, int(ring.underruns[row]), int(ring.dry_ticks[row]))
-        )
+        dry = int(ring.underruns[row]), int(ring.dry_ticks[row])
+        return LegClosed(row, leg.statistics(packets, packets * group.octets, missed, *dry))
 
     def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
         """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
@@ -205,7 +203,7 @@ class Engine:
         """Send to ``source`` from now on, and listen to nobody else. Raises OSError."""
         port = self.port_of[leg.row]
         leg.latch = None
-        leg.address, leg.remote_port = source
+        leg.aim(*source)
         port.connect(*source)
         self.filter(port, leg)
         self._lanes[leg.group_key].changed()
@@ -312,13 +310,14 @@ class Engine:
 
     def report(self, leg: Leg, port: Port, now_ns: int, *, bye: bool = False) -> None:
         """Send the leg's SR, SDES and, at its end, BYE."""
-        packets, octets = int(self.ring.packets[leg.row]), int(self.ring.octets[leg.row])
+        group = self._lanes[leg.group_key].group
+        packets = int(group.packets[leg.index])
         datagram = rtcp.build_sender_report(
             leg.ssrc,
             self.clock.ntp(now_ns),
             self.rtp_timestamp(leg, now_ns),
             packets,
-            octets,
+            packets * group.octets,
             leg.cname,
             bye=bye,
         )

@@ -27,6 +27,8 @@ _FIRST_CAPACITY: Final = 64
 _FIELDS: Final[dict[str, str]] = {
     "rows": "i8",
     "sent": "i8",
+    "slot": "i8",
+    "first_slot": "i8",
     "limit": "i8",
     "acked": "i8",
     "silence": "i8",
@@ -41,7 +43,8 @@ _FIELDS: Final[dict[str, str]] = {
     "sent_before": "?",
     "dry_before": "?",
 }
-"""A leg's state, by index in the group. ``limit``: the position of a cut under way. ``speech_waits``: the ring is
+"""A leg's state, by index in the group. ``slot``: the place of the next packet in its part of the ring, which
+begins at ``first_slot``. ``limit``: the position of a cut under way. ``speech_waits``: the ring is
 not to be read (a digit is being sent). ``missed``: packet times that stalls skipped. ``mute``: another packet
 takes the audio packet's place."""
 
@@ -51,14 +54,16 @@ _SCRATCH: Final[dict[str, str]] = {
     "generation": "i8",
     "index": "i8",
     "flag": "u1",
+    "waiting": "?",
     "speaking": "?",
     "sending": "?",
+    "everybody": "?",
     "mask": "?",
+    "fresh": "?",
     "dry": "?",
     "timestamp": "u4",
     "marker_type": "u1",
     "sent_ns": "i8",
-    "counted": "i8",
 }
 
 
@@ -67,6 +72,8 @@ class Group:
 
     rows: npt.NDArray[np.int64]
     sent: npt.NDArray[np.int64]
+    slot: npt.NDArray[np.int64]
+    first_slot: npt.NDArray[np.int64]
     limit: npt.NDArray[np.int64]
     acked: npt.NDArray[np.int64]
     silence: npt.NDArray[np.int64]
@@ -96,7 +103,8 @@ class Group:
         for name, kind in (_FIELDS | _SCRATCH).items():
             setattr(self, name, np.zeros(0, kind))
         self._views: dict[str, npt.NDArray[Any]] = {}
-        self._suppressed = 0
+        self._dry = False
+        self._marked = False
 
     # -- membership, between ticks ------------------------------------------------------------------------
 
@@ -112,7 +120,8 @@ class Group:
         i = self.n
         self.n += 1
         self.rows[i] = row
-        self.sent[i] = 0
+        self.sent[i] = self.slot[i] = 0
+        self.first_slot[i] = row * self._slots
         self.limit[i] = NEVER
         self.acked[i] = self.ring.generation[row]
         self.silence[i] = (self.ring.legs + (payload_type == 8)) * self._slots
@@ -125,7 +134,8 @@ class Group:
         header = self.packet["header"]
         header["version"][i] = VERSION_2
         header["ssrc"][i] = ssrc
-        for name in ("sent", "sent_ns", "packets", "octets", "underruns", "dry_ticks"):
+        header["marker_type"][i] = payload_type
+        for name in ("sent", "sent_ns", "underruns", "dry_ticks"):
             getattr(self.ring, name)[row] = 0
         self.ring.acked[row] = self.acked[i]
         self._members_changed()
@@ -164,7 +174,7 @@ class Group:
         self._header_timestamp = header["timestamp"]
         self._header_marker_type = header["marker_type"]
         self._packet_payloads = self.packet["payload"][:n]
-        self._suppressed = int(np.count_nonzero(self.suppress[:n]))
+        self._views["everybody"][...] = True
 
     # -- cuts, every tick of the worker -------------------------------------------------------------------
 
@@ -192,88 +202,100 @@ class Group:
         were skipped, so a receiver is told (marker) that a new talkspurt begins.
         """
         v = self._views
-        self._choose(v)
-        sending = v["sending"]
-        if self._suppressed:
-            np.logical_not(v["suppress"], out=sending)
-            np.logical_or(sending, v["speaking"], out=sending)
-        else:
-            sending[:] = True
-        mask = v["mask"]
-        np.logical_not(v["mute"], out=mask)
-        np.logical_and(sending, mask, out=sending)
-
+        everybody = self._choose(v)
         self._frames.take(v["index"], axis=0, out=self._payloads[: self.n], mode="clip")
         self._packet_payloads[...] = self._payloads[: self.n]
-        np.add(v["timestamp_base"], np.uint32(self.step * k & 0xFFFFFFFF), out=v["timestamp"])
-        self._header_timestamp[...] = v["timestamp"]
-        self._header_sequence[...] = v["sequence"]
-        np.add(v["sequence"], sending, out=v["sequence"])
-        # a packet opens a talkspurt when it leaves and the one before it did not
-        if stalled:
-            np.copyto(mask, sending)
-        else:
-            np.logical_and(sending, ~v["sent_before"], out=mask)
-        np.multiply(mask, np.uint8(MARKER), out=v["marker_type"])
-        np.bitwise_or(v["marker_type"], v["payload_type"], out=v["marker_type"])
-        self._header_marker_type[...] = v["marker_type"]
-        np.logical_or(sending, v["mute"], out=v["sent_before"])
-        self._account(v, now_ns)
+        sending = v["everybody"] if everybody else self._select(v)
+        self._head(v, sending, k, stalled)
+        self._account(v, sending, now_ns)
         return sending
 
-    def _choose(self, v: dict[str, npt.NDArray[Any]]) -> None:
-        """Fill ``speaking`` [n] and ``index`` [n], the frame to send: from the ring, or silence."""
-        ring, rows, speaking, mask, flag = self.ring, v["rows"], v["speaking"], v["mask"], v["flag"]
+    def _choose(self, v: dict[str, npt.NDArray[Any]]) -> bool:
+        """Fill ``speaking`` [n] and ``index`` [n], the frame to send: from the ring, or silence.
+
+        True when every leg speaks, which is quickest, and then no leg is muted.
+        """
+        ring, rows, speaking, mask = self.ring, v["rows"], v["speaking"], v["mask"]
         # the generation first: a writer that takes the row back in between stores ``written`` before it, so
         # what is read second can only be newer
         ring.written_generation.take(rows, out=v["generation"], mode="clip")
         ring.written.take(rows, out=v["written"], mode="clip")
+        ring.paused.take(rows, out=v["flag"], mode="clip")
         np.minimum(v["written"], v["limit"], out=v["written"])
         np.subtract(v["written"], v["sent"], out=v["available"])
-        np.greater_equal(v["available"], self.units, out=speaking)
         np.equal(v["generation"], v["acked"], out=mask)
+        np.logical_or(v["flag"], v["speech_waits"], out=v["waiting"])
+        np.greater(mask, v["waiting"], out=mask)  # the ring may be read: of this generation, and not waiting
+        np.greater_equal(v["available"], self.units, out=speaking)
         np.logical_and(speaking, mask, out=speaking)
-        ring.unfinished.take(rows, out=flag, mode="clip")
-        np.logical_and(mask, flag, out=v["dry"])
-        ring.paused.take(rows, out=flag, mode="clip")
-        np.logical_or(flag, v["speech_waits"], out=mask)
-        np.logical_not(mask, out=mask)
-        np.logical_and(speaking, mask, out=speaking)
-        np.logical_and(v["dry"], mask, out=v["dry"])
-        np.logical_not(speaking, out=mask)
-        np.logical_and(v["dry"], mask, out=v["dry"])
-
-        index = v["index"]
-        np.remainder(v["sent"], CAPACITY, out=index)
-        np.floor_divide(index, self.units, out=index)
-        np.multiply(rows, self._slots, out=v["counted"])
-        np.add(index, v["counted"], out=index)
-        np.copyto(index, v["silence"], where=mask)
-
-    def _account(self, v: dict[str, npt.NDArray[Any]], now_ns: int) -> None:
-        """Advance what was sent and publish it. What the kernel then refuses is counted by the lane."""
-        ring, rows, speaking, counted = self.ring, v["rows"], v["speaking"], v["counted"]
-        np.multiply(speaking, self.units, out=counted)
-        np.add(v["sent"], counted, out=v["sent"])
-        np.copyto(v["sent_ns"], now_ns, where=speaking)
-        np.add(v["packets"], v["sending"], out=v["packets"])
-        ring.sent_ns[rows] = v["sent_ns"]
-        ring.sent[rows] = v["sent"]
-        ring.packets[rows] = v["packets"]
-        np.multiply(v["packets"], self.octets, out=counted)
-        ring.octets[rows] = counted
-        if v["dry"].any():
-            self._count_dry(v)
-        elif v["dry_before"].any():
+        np.add(v["first_slot"], v["slot"], out=v["index"])
+        everybody = bool(speaking.all())
+        if not everybody:
+            self._find_dry(v)
+            np.logical_not(speaking, out=mask)
+            np.copyto(v["index"], v["silence"], where=mask)
+        elif self._dry:
+            self._dry = False
             v["dry_before"][...] = False
+        return everybody
 
-    def _count_dry(self, v: dict[str, npt.NDArray[Any]]) -> None:
-        """An underrun: the utterance goes on and the ring is dry. A run of dry ticks is one underrun."""
-        rows = v["rows"]
-        np.logical_not(v["dry_before"], out=v["mask"])
-        np.logical_and(v["mask"], v["dry"], out=v["mask"])
-        self.ring.underruns[rows] += v["mask"]
-        self.ring.dry_ticks[rows] += v["dry"]
-        self.ring.counters[Counter.UNDERRUNS] += np.count_nonzero(v["mask"])
-        self.ring.counters[Counter.DRY_TICKS] += np.count_nonzero(v["dry"])
-        v["dry_before"][...] = v["dry"]
+    def _find_dry(self, v: dict[str, npt.NDArray[Any]]) -> None:
+        """Count underruns among the legs whose ring may be read (``mask``) and that do not speak.
+
+        An underrun: the utterance goes on and the ring is dry. A run of dry ticks is one underrun.
+        """
+        ring, rows, dry, new = self.ring, v["rows"], v["dry"], v["fresh"]
+        ring.unfinished.take(rows, out=v["flag"], mode="clip")
+        np.logical_and(v["mask"], v["flag"], out=dry)
+        np.greater(dry, v["speaking"], out=dry)
+        if not self._dry and not dry.any():
+            return
+        np.greater(dry, v["dry_before"], out=new)
+        ring.underruns[rows] += new
+        ring.dry_ticks[rows] += dry
+        ring.counters[Counter.UNDERRUNS] += np.count_nonzero(new)
+        ring.counters[Counter.DRY_TICKS] += np.count_nonzero(dry)
+        v["dry_before"][...] = dry
+        self._dry = bool(dry.any())
+
+    def _select(self, v: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+        """Which packets leave: all but those of silent legs that suppress silence, and of muted ones."""
+        sending: npt.NDArray[np.bool_] = v["sending"]
+        np.logical_not(v["suppress"], out=sending)
+        np.logical_or(sending, v["speaking"], out=sending)
+        np.greater(sending, v["mute"], out=sending)
+        return sending
+
+    def _head(
+        self, v: dict[str, npt.NDArray[Any]], sending: npt.NDArray[np.bool_], k: int, stalled: bool
+    ) -> None:
+        """Stamp the headers. A packet opens a talkspurt when it leaves and the one before it did not."""
+        np.add(v["timestamp_base"], np.uint32(self.step * k & 0xFFFFFFFF), out=v["timestamp"])
+        self._header_timestamp[...] = v["timestamp"]
+        self._header_sequence[...] = v["sequence"]
+        np.add(v["sequence"], sending, out=v["sequence"])
+        fresh = v["fresh"]
+        if stalled:
+            fresh[...] = sending
+        else:
+            np.greater(sending, v["sent_before"], out=fresh)
+        marked = bool(fresh.any())
+        if marked or self._marked:
+            np.multiply(fresh, np.uint8(MARKER), out=v["marker_type"])
+            np.bitwise_or(v["marker_type"], v["payload_type"], out=v["marker_type"])
+            self._header_marker_type[...] = v["marker_type"]
+            self._marked = marked
+        np.logical_or(sending, v["mute"], out=v["sent_before"])
+
+    def _account(self, v: dict[str, npt.NDArray[Any]], sending: npt.NDArray[np.bool_], now_ns: int) -> None:
+        """Advance what was sent and publish it. What the kernel then refuses is counted by the lane."""
+        rows, speaking, slot, mask = v["rows"], v["speaking"], v["slot"], v["mask"]
+        np.multiply(speaking, self.units, out=v["available"])
+        np.add(v["sent"], v["available"], out=v["sent"])
+        np.add(slot, speaking, out=slot)
+        np.greater_equal(slot, self._slots, out=mask)
+        np.copyto(slot, 0, where=mask)
+        np.add(v["packets"], sending, out=v["packets"])
+        np.copyto(v["sent_ns"], now_ns, where=speaking)
+        self.ring.sent_ns[rows] = v["sent_ns"]
+        self.ring.sent[rows] = v["sent"]

@@ -7,14 +7,14 @@ one ``sendmmsg`` a port. Everything a tick needs is laid out when legs come and 
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Callable, Iterable
-from itertools import compress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gateway.media.batch import ADDRESS_OCTETS, MESSAGE, VECTOR, send_messages, socket_address
+from gateway.media.batch import ADDRESS_OCTETS, MESSAGE, VECTOR, send_messages
 from gateway.media.group import Group
 from gateway.media.leg import Leg
 from gateway.media.sockets import Port
@@ -36,10 +36,13 @@ class Lane:
         self.dialling: list[Leg] = []
         """Legs that send digits at present."""
         self._dirty = False
+        self._octets: npt.NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
+        self._packets: list[memoryview] = []
         self._own: list[_Send] = []
         self._own_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shared_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shared_fds: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._runs: list[tuple[int, int, int]] = []
         self._messages = np.zeros(0, MESSAGE)
 
     def add(self, leg: Leg, port: Port, payload_type: int, sequence: int, timestamp: int) -> None:
@@ -73,54 +76,65 @@ class Lane:
         everything = bool(sending.all())
         own: Iterable[_Send] = self._own
         if not everything:
-            own = compress(own, sending[self._own_index].tolist())
+            own = itertools.compress(own, sending[self._own_index].tolist())
         _send_each(iter(own), failed)
         if len(self._shared_index):
             self._send_shared(None if everything else sending[self._shared_index], failed)
 
     def _send_shared(self, sending: npt.NDArray[np.bool_] | None, failed: Failed) -> None:
-        messages, fds, index = self._messages, self._shared_fds, self._shared_index
+        """One ``sendmmsg`` a port. ``sending``: which of the shared legs; None: all, as laid out."""
+        messages, runs, index = self._messages, self._runs, self._shared_index
         if sending is not None:
-            messages, fds, index = messages[sending], fds[sending], index[sending]
-        begin = 0
-        for end in [*(np.flatnonzero(np.diff(fds)) + 1).tolist(), len(fds)]:
-            if end > begin:
-                for at, error in send_messages(int(fds[begin]), messages, begin, end - begin):
-                    failed(self.legs[index[at]], error)
-            begin = end
+            messages, index = messages[sending], index[sending]
+            runs = _runs_of(self._shared_fds[sending])
+        address = messages.ctypes.data
+        for fd, begin, end in runs:
+            for at, error in send_messages(fd, address, begin, end):
+                failed(self.legs[index[at]], error)
 
     def lay_out(self) -> None:
-        """Prepare the sending; called before each stamp, does something only after a change."""
+        """Prepare the sending; called before each stamp, does something only after a change.
+
+        This runs in a tick, once for each leg that comes or goes: nothing in it is done twice for a leg.
+        """
         if not self._dirty:
             return
         self._dirty = False
         group = self.group
-        octets = group.packet.view(np.uint8).reshape(group.capacity, -1)
-        own = [i for i, port in enumerate(self.ports) if port.connected]
-        self._own = [(self.ports[i].rtp.send, octets[i].data, self.legs[i]) for i in own]
+        if len(self._packets) != group.capacity:  # the group has grown, and its packets have moved
+            self._octets = group.packet.view(np.uint8).reshape(group.capacity, -1)
+            self._packets = [self._octets[i].data for i in range(group.capacity)]
+        packets, legs, ports = self._packets, self.legs, self.ports
+        own = [i for i, port in enumerate(ports) if port.connected]
+        self._own = [(ports[i].rtp.send, packets[i], legs[i]) for i in own]
         self._own_index = np.array(own, np.int64)
-        fds = [(port.rtp.fileno(), i) for i, port in enumerate(self.ports) if not port.connected]
-        fds.sort()
+        fds = sorted((port.rtp.fileno(), i) for i, port in enumerate(ports) if not port.connected)
         self._shared_fds = np.array([fd for fd, _ in fds], np.int64)
         self._shared_index = np.array([i for _, i in fds], np.int64)
-        self._lay_out_messages(octets)
+        self._runs = _runs_of(self._shared_fds)
+        self._lay_out_messages()
 
-    def _lay_out_messages(self, octets: npt.NDArray[np.uint8]) -> None:
+    def _lay_out_messages(self) -> None:
         index = self._shared_index
-        n = len(index)
+        n, octets = len(index), self._octets.shape[1]
+        names = [self.legs[i].socket_address for i in index.tolist()]
+        self._names = np.frombuffer(b"".join(name.ljust(ADDRESS_OCTETS, b"\0") for name in names), np.uint8)
         self._vectors = np.zeros(n, VECTOR)
-        self._vectors["base"] = octets.ctypes.data + index * octets.shape[1]
-        self._vectors["octets"] = octets.shape[1]
-        self._addresses = np.zeros((n, ADDRESS_OCTETS), np.uint8)
+        self._vectors["base"] = self._octets.ctypes.data + index * octets
+        self._vectors["octets"] = octets
         self._messages = np.zeros(n, MESSAGE)
-        for j, i in enumerate(index.tolist()):
-            leg = self.legs[i]
-            name = np.frombuffer(socket_address(leg.address, leg.remote_port), np.uint8)
-            self._addresses[j, : len(name)] = name
-            self._messages["name_octets"][j] = len(name)
-        self._messages["name"] = self._addresses.ctypes.data + np.arange(n) * ADDRESS_OCTETS
+        self._messages["name"] = self._names.ctypes.data + np.arange(n) * ADDRESS_OCTETS
+        self._messages["name_octets"] = [len(name) for name in names]
         self._messages["vector"] = self._vectors.ctypes.data + np.arange(n) * VECTOR.itemsize
         self._messages["vectors"] = 1
+
+
+def _runs_of(fds: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """(descriptor, begin, end) of each run of equal descriptors in ``fds``, which is sorted."""
+    if not len(fds):
+        return []
+    edges = [0, *(np.flatnonzero(np.diff(fds)) + 1).tolist(), len(fds)]
+    return [(int(fds[begin]), begin, end) for begin, end in itertools.pairwise(edges)]
 
 
 def _send_each(own: Any, failed: Failed) -> None:

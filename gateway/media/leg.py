@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.media import rtcp
+from gateway.media.batch import socket_address
 from gateway.media.dtmf import DigitReceiver, DigitSender
 from gateway.media.packet import RtpPacket, build_event, build_rtp, parse_event
 from gateway.messages import (
@@ -60,6 +61,8 @@ class Leg:
     cname: str
     opened_ns: int
     ssrc: int = field(default_factory=lambda: secrets.randbits(32))
+    socket_address: bytes = b""
+    """``struct sockaddr`` of where its packets go; set with ``aim``."""
     booked: tuple[str, int] = ("", 0)
     """The remote address that its port was taken for; a latch may move the leg away from it."""
     index: int = -1
@@ -94,6 +97,14 @@ class Leg:
         if order.remote_rtcp_port is not None:
             return self.address, order.remote_rtcp_port
         return self.address, self.remote_port + (0 if order.rtcp_mux else 1)
+
+    def __post_init__(self) -> None:
+        self.aim(self.address, self.remote_port)
+
+    def aim(self, address: str, port: int) -> None:
+        """Send to this address from now on."""
+        self.address, self.remote_port = address, port
+        self.socket_address = socket_address(address, port)
 
     # -- from the peer ------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from gateway.media import filter as bpf
 if TYPE_CHECKING:
     from gateway.media.leg import Leg
 
+_IP_MTU_DISCOVER: Final = 10
+_IP_PMTUDISC_DO: Final = 2
 _IP_RECVERR: Final = 11
 _IPV6_RECVERR: Final = 25
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -87,6 +89,10 @@ def _bound(address: str, port: int, program: list[bpf.Instruction]) -> socket.so
     try:
         if sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        else:
+            # no packet of ours is near an MTU, and one that may not be fragmented needs no IP identification,
+            # whose making is a twentieth of the kernel's work on a packet
+            sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DO)
         bpf.attach(sock, program)
         sock.bind((address, port))
     except OSError:
