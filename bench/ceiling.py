@@ -83,8 +83,7 @@ class SendPath:
         self.fill()
         begin = time.perf_counter()
         for k in range(self._k, self._k + _TICKS):
-            sending = self.lane.group.stamp(k, 0)
-            self.lane.send(sending, _raise)
+            self.lane.send(self.lane.group.stamp(k, 0), _raise)
         self._k += _TICKS
         return time.perf_counter() - begin
 

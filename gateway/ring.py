@@ -3,7 +3,7 @@
 One block of shared memory for each media worker, a structure of arrays indexed by leg row. Every array has
 exactly one writing process, so there is no lock and no message for a frame:
 
-    control     generation, cut_at, paused
+    control     generation, cut_at, paused, cuts
     synthesis   frames, written, written_generation, unfinished
     media       sent, sent_ns, acked, underruns, dry_ticks, counters
 
@@ -97,6 +97,8 @@ class RingBlock:
         for name in _FLAG_PER_LEG:
             setattr(self, name, np.frombuffer(self._map, np.uint8, legs, offset))
             offset += _padded(legs)
+        self.cuts: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, 1, offset)
+        offset += _PAGE
         self.counters: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, COUNTERS, offset)
         offset += _padded(8 * COUNTERS)
         rows = legs + len(SILENCE)
@@ -109,7 +111,7 @@ class RingBlock:
     def size(legs: int) -> int:
         """Octets of a block for ``legs`` legs."""
         arrays = len(_INT64_PER_LEG) * _padded(8 * legs) + len(_FLAG_PER_LEG) * _padded(legs)
-        return arrays + _padded(8 * COUNTERS) + (legs + len(SILENCE)) * CAPACITY * UNIT_OCTETS
+        return arrays + _PAGE + _padded(8 * COUNTERS) + (legs + len(SILENCE)) * CAPACITY * UNIT_OCTETS
 
     @classmethod
     def create(cls, legs: int) -> RingBlock:
@@ -132,6 +134,7 @@ class RingBlock:
             at = min(at, int(self.cut_at[row]))  # an earlier cut is still under way; the nearer one holds
         self.cut_at[row] = at
         self.generation[row] = generation + 1
+        self.cuts[0] += 1  # the pacer looks for the row only when this has changed
         return generation + 1
 
     def is_cut(self, row: int) -> bool:

@@ -102,7 +102,12 @@ class Settings(BaseSettings):
     legs_per_worker: int = Field(4096, ge=1, le=65536, description="Legs of one media worker")
     media_cpus: Listed[int] = Field((), description="Cores for the media workers, e.g. 1 or 2,3; empty: any")
     other_cpus: Listed[int] = Field((), description="Cores for all other processes; empty: any")
-    media_nice: int = Field(-10, ge=-20, le=19, description="Niceness of media workers, where permitted")
+    media_realtime: int = Field(
+        10, ge=0, le=99, description="SCHED_FIFO priority of media workers, where permitted; 0: none"
+    )
+    media_nice: int = Field(
+        -10, ge=-20, le=19, description="Their niceness, where that is permitted and real time is not"
+    )
     drain_seconds: float = Field(30, ge=0, description="How long SIGTERM lets speech finish")
 
     # -- speech

@@ -1,4 +1,4 @@
-"""What a media worker counts about itself, kept in its ring's ``counters`` where ``/metrics`` reads it.
+"""What a media worker counts about itself: a list of its own, copied to its ring, where ``/metrics`` reads it.
 
 Only the media worker writes; control reads without asking. After the plain counters come the buckets of the
 tick lateness histogram, in microseconds, the last one open-ended.
@@ -6,6 +6,7 @@ tick lateness histogram, in microseconds, the last one open-ended.
 
 from __future__ import annotations
 
+import bisect
 from enum import IntEnum
 from typing import Final
 
@@ -43,12 +44,11 @@ class Counter(IntEnum):
 
 
 LATENESS_BUCKETS_US: Final = (50, 100, 200, 500, 1000, 2000, 3000, 5000, 10_000, 20_000, 50_000, 100_000)
-_BOUNDS_US: Final = np.array(LATENESS_BUCKETS_US)
 
 
-def record_lateness(counters: npt.NDArray[np.int64], late_us: int) -> None:
+def record_lateness(counters: list[int], late_us: int) -> None:
     """Count one tick in the histogram."""
-    counters[Counter.LATENESS_FIRST + int(_BOUNDS_US.searchsorted(late_us))] += 1
+    counters[Counter.LATENESS_FIRST + bisect.bisect_left(LATENESS_BUCKETS_US, late_us)] += 1
     counters[Counter.LATENESS_SUM_US] += late_us
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import random
 import secrets
 import time
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from gateway.media.ports import NoPorts, PortAllocator
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
 from gateway.messages import FromMedia, LegClosed, LegOpened, LegRefused, OpenLeg
-from gateway.ring import RingBlock
+from gateway.ring import COUNTERS, RingBlock
 from gateway.settings import Settings
 
 _FOREIGN_PORTS: Final = 32
@@ -63,7 +62,7 @@ class Engine:
         self, ring: RingBlock, settings: Settings, ports: tuple[int, int], start_ns: int, tell: Tell
     ) -> None:
         self.ring = ring
-        self.counters = ring.counters
+        self.counters = [0] * COUNTERS
         self.legs: dict[int, Leg] = {}
         self.port_of: dict[int, Port] = {}
         self.clock = Clock.start()
@@ -78,6 +77,7 @@ class Engine:
         self._port_range = ports
         self._ports: dict[tuple[str, int], Port] = {}
         self._cut = np.zeros(ring.legs, np.bool_)
+        self._cuts_seen = 0
         self._patience_ns = int(settings.unreachable_seconds * 1e9)
 
     # -- legs ---------------------------------------------------------------------------------------------
@@ -221,13 +221,24 @@ class Engine:
 
     def cuts(self) -> None:
         """Act on every new generation in the ring."""
-        np.not_equal(self.ring.generation, self.ring.acked, out=self._cut)
-        if not self._cut.any():
+        cuts = int(self.ring.cuts[0])
+        if cuts == self._cuts_seen:
             return
+        np.not_equal(self.ring.generation, self.ring.acked, out=self._cut)
+        done = True
         for row in np.flatnonzero(self._cut).tolist():
             leg = self.legs.get(row)
             if leg is not None:
-                self._lanes[leg.group_key].group.cut(leg.index)
+                done &= self._lanes[leg.group_key].group.cut(leg.index)
+        if done:
+            self._cuts_seen = cuts
+
+    def publish(self) -> None:
+        """Put the counters where control reads them."""
+        groups = [lane.group for lane in self._lanes.values()]
+        self.counters[Counter.UNDERRUNS] = sum(group.underruns for group in groups)
+        self.counters[Counter.DRY_TICKS] = sum(group.dry_ticks for group in groups)
+        self.ring.counters[:] = self.counters
 
     def _tick_lane(self, lane: Lane, k: int, now_ns: int) -> None:
         lane.lay_out()
@@ -238,9 +249,8 @@ class Engine:
             group.missed[: group.n] += missed
         if lane.dialling:
             self._dial(lane, k)
-        sending = group.stamp(k, now_ns, stalled=missed > 0)
-        lane.send(sending, self._failed)
-        packets = int(np.count_nonzero(sending))
+        packets = group.stamp(k, now_ns, stalled=missed > 0)
+        lane.send(packets, self._failed)
         self.counters[Counter.PACKETS] += packets
         self.counters[Counter.OCTETS] += packets * group.octets
 
@@ -318,7 +328,7 @@ class Engine:
             self.rtp_timestamp(leg, now_ns),
             packets,
             packets * group.octets,
-            leg.cname,
+            leg.description,
             bye=bye,
         )
         self.counters[Counter.RTCP_SENT] += 1
@@ -334,5 +344,5 @@ class Engine:
         """Our SSRC is the peer's too (RFC 3550 8.2): BYE with the old one, go on with another."""
         leg.collided = False
         self.report(leg, self.port_of[leg.row], now_ns, bye=True)
-        leg.ssrc = random.SystemRandom().getrandbits(32)
+        leg.rename(secrets.randbits(32))
         self._lanes[leg.group_key].group.packet["header"]["ssrc"][leg.index] = leg.ssrc

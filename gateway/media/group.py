@@ -4,7 +4,7 @@ A tick does, for all legs of the group at once: read the ring, choose speech or 
 say which packets are to leave. The caller sends them and then nothing else happens for the leg until its next
 tick. Everything is written into arrays that exist already.
 
-    stamp(k) -> the packets [n, 12 + 8 * ptime] are ready, ``sending`` [n] says which of them are to leave
+    stamp(k) -> ``packet`` [n] holds them, ``leaving`` [n] says which are to leave, and the answer how many
 
 RTP time (RFC 3550 5.1) is the tick's number, not the packets sent: ``timestamp = base + step * k``. It runs
 through silence, holes and stalls. The sequence number counts packets that leave. The marker opens a talkspurt
@@ -18,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gateway.media.counters import Counter
 from gateway.media.packet import HEADER, MARKER, VERSION_2
 from gateway.ring import CAPACITY, NEVER, UNIT_MS, UNIT_OCTETS, RingBlock
 
@@ -103,6 +102,10 @@ class Group:
         for name, kind in (_FIELDS | _SCRATCH).items():
             setattr(self, name, np.zeros(0, kind))
         self._views: dict[str, npt.NDArray[Any]] = {}
+        self.underruns = 0
+        self.dry_ticks = 0
+        self.leaving: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        """Which of the packets that ``stamp`` made ready are to leave."""
         self._dry = False
         self._marked = False
 
@@ -195,8 +198,8 @@ class Group:
 
     # -- the tick -----------------------------------------------------------------------------------------
 
-    def stamp(self, k: int, now_ns: int, *, stalled: bool = False) -> npt.NDArray[np.bool_]:
-        """Make the packets of the group's ``k``-th packet time ready; returns ``sending`` [n].
+    def stamp(self, k: int, now_ns: int, *, stalled: bool = False) -> int:
+        """Make the packets of the group's ``k``-th packet time ready; returns how many are to leave.
 
         ``now_ns`` is recorded as the time at which speech left. ``stalled``: packet times before this one
         were skipped, so a receiver is told (marker) that a new talkspurt begins.
@@ -205,10 +208,10 @@ class Group:
         everybody = self._choose(v)
         self._frames.take(v["index"], axis=0, out=self._payloads[: self.n], mode="clip")
         self._packet_payloads[...] = self._payloads[: self.n]
-        sending = v["everybody"] if everybody else self._select(v)
+        self.leaving = sending = v["everybody"] if everybody else self._select(v)
         self._head(v, sending, k, stalled)
         self._account(v, sending, now_ns)
-        return sending
+        return self.n if everybody else int(np.count_nonzero(sending))
 
     def _choose(self, v: dict[str, npt.NDArray[Any]]) -> bool:
         """Fill ``speaking`` [n] and ``index`` [n], the frame to send: from the ring, or silence.
@@ -253,8 +256,8 @@ class Group:
         np.greater(dry, v["dry_before"], out=new)
         ring.underruns[rows] += new
         ring.dry_ticks[rows] += dry
-        ring.counters[Counter.UNDERRUNS] += np.count_nonzero(new)
-        ring.counters[Counter.DRY_TICKS] += np.count_nonzero(dry)
+        self.underruns += int(np.count_nonzero(new))
+        self.dry_ticks += int(np.count_nonzero(dry))
         v["dry_before"][...] = dry
         self._dry = bool(dry.any())
 

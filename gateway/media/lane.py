@@ -71,9 +71,9 @@ class Lane:
         """A port was connected, shared or retargeted: lay the sending out anew."""
         self._dirty = True
 
-    def send(self, sending: npt.NDArray[np.bool_], failed: Failed) -> None:
-        """Send the packets that ``Group.stamp`` made ready."""
-        everything = bool(sending.all())
+    def send(self, count: int, failed: Failed) -> None:
+        """Send the ``count`` packets that ``Group.stamp`` made ready."""
+        sending, everything = self.group.leaving, count == self.group.n
         own: Iterable[_Send] = self._own
         if not everything:
             own = itertools.compress(own, sending[self._own_index].tolist())

@@ -63,6 +63,8 @@ class Leg:
     ssrc: int = field(default_factory=lambda: secrets.randbits(32))
     socket_address: bytes = b""
     """``struct sockaddr`` of where its packets go; set with ``aim``."""
+    description: bytes = b""
+    """Its SDES packet; set with ``rename``."""
     booked: tuple[str, int] = ("", 0)
     """The remote address that its port was taken for; a latch may move the leg away from it."""
     index: int = -1
@@ -100,6 +102,12 @@ class Leg:
 
     def __post_init__(self) -> None:
         self.aim(self.address, self.remote_port)
+        self.rename(self.ssrc)
+
+    def rename(self, ssrc: int) -> None:
+        """Take another SSRC."""
+        self.ssrc = ssrc
+        self.description = rtcp.build_description(ssrc, self.cname)
 
     def aim(self, address: str, port: int) -> None:
         """Send to this address from now on."""

@@ -39,19 +39,42 @@ def _packet(kind: int, count: int, body: bytes) -> bytes:
     return struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
 
 
-def build_sender_report(
-    ssrc: int, ntp: int, rtp_timestamp: int, packets: int, octets: int, cname: str, *, bye: bool = False
-) -> bytes:
-    """A compound packet: SR, SDES with CNAME (RFC 3550 6.4.1, 6.5), and BYE (6.6) when ``bye``.
+_REPORT = struct.Struct("!BBHIQIII")
 
-    Counts are taken modulo 2^32; ``ntp`` is 64-bit; the datagram is a multiple of four octets.
-    """
-    counts = (rtp_timestamp & 0xFFFFFFFF, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF)
-    report = _packet(SENDER_REPORT, 0, struct.pack("!IQIII", ssrc, ntp, *counts))
+
+def build_description(ssrc: int, cname: str) -> bytes:
+    """SDES with CNAME alone (RFC 3550 6.5); the same for all of a leg's life."""
     name = cname.encode()
     chunk = struct.pack("!IBB", ssrc, _CNAME, len(name)) + name
     chunk += bytes(4 - len(chunk) % 4)  # at least one null octet ends the list of items
-    compound = report + _packet(SOURCE_DESCRIPTION, 1, chunk)
+    return _packet(SOURCE_DESCRIPTION, 1, chunk)
+
+
+def build_sender_report(
+    ssrc: int,
+    ntp: int,
+    rtp_timestamp: int,
+    packets: int,
+    octets: int,
+    description: bytes,
+    *,
+    bye: bool = False,
+) -> bytes:
+    """A compound packet: SR (RFC 3550 6.4.1), ``description``, and BYE (6.6) when ``bye``.
+
+    Counts are taken modulo 2^32; ``ntp`` is 64-bit; the datagram is a multiple of four octets.
+    """
+    report = _REPORT.pack(
+        0x80,
+        SENDER_REPORT,
+        6,
+        ssrc,
+        ntp,
+        rtp_timestamp & 0xFFFFFFFF,
+        packets & 0xFFFFFFFF,
+        octets & 0xFFFFFFFF,
+    )
+    compound = report + description
     return compound + _packet(BYE, 1, struct.pack("!I", ssrc)) if bye else compound
 
 

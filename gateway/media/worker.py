@@ -40,6 +40,7 @@ log = logging.getLogger("voxtrunk.media")
 _MISSED_NS: Final = 20_000_000
 _START_AFTER_NS: Final = 5_000_000
 _REPORTS_A_TICK: Final = 8
+_PUBLISH_NS: Final = 50_000_000
 
 
 class MediaWorker:
@@ -51,14 +52,14 @@ class MediaWorker:
         start_ns = time.monotonic_ns() + _START_AFTER_NS
         self._link = link
         self._settings = settings
-        self._counters = ring.counters
-        self._counters[:] = 0
         self._engine = Engine(ring, settings, ports, start_ns, self._tell)
+        self._counters = self._engine.counters
         self._inbound = Inbound(self._engine, self._tell, self._allowed)
         self._schedule = Schedule(start_ns)
         self._timer = TickTimer(start_ns)
         self._reports: list[tuple[int, int, int]] = []  # heap: due, tie-break, row
         self._next_second_ns = start_ns
+        self._next_publish_ns = start_ns
         self._timeout_ns = int(settings.media_timeout_seconds * 1e9)
 
     async def run(self) -> None:
@@ -126,6 +127,9 @@ class MediaWorker:
         counters[Counter.MISSED_TICKS] += due.skipped
         counters[Counter.BEAT_NS] = now_ns
         self._send_reports(now_ns)
+        if now_ns >= self._next_publish_ns:
+            self._next_publish_ns = now_ns + _PUBLISH_NS
+            self._engine.publish()
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + 1_000_000_000
             self._second(now_ns)
@@ -169,17 +173,32 @@ def port_share(settings: Settings, index: int) -> tuple[int, int]:
 
 
 def _prepare_process(settings: Settings) -> None:
-    """Descriptors up to the hard limit, cores and niceness as set, signals left to control."""
+    """Descriptors up to the hard limit, cores and priority as set, signals left to control."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if settings.media_cpus:
         os.sched_setaffinity(0, settings.media_cpus)
+    _take_priority(settings)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _take_priority(settings: Settings) -> None:
+    """Real time if permitted, else niceness, else nothing: a tick must not wait behind other processes.
+
+    Measured with 3,000 legs on a core: gap error p99 2 to 7 ms by niceness, 0.4 ms in real time. A worker that
+    is never idle would still leave the other processes their share (sched(7), real-time throttling).
+    """
+    if settings.media_realtime:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(settings.media_realtime))
+            return
+        except PermissionError:
+            log.info("no real-time priority: not permitted here (CAP_SYS_NICE, or ulimit -r)")
     try:
         os.setpriority(os.PRIO_PROCESS, 0, settings.media_nice)
     except PermissionError:
         log.info("niceness left as it is: media_nice %d is not permitted here", settings.media_nice)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 async def _main(arguments: argparse.Namespace) -> None:

@@ -96,7 +96,8 @@ def test_captured_digits_are_received_once(digit):
 @given(u32, u32, u32, st.integers(0, 2**40), st.booleans())
 def test_sender_report_as_aiortc_reads_it(ssrc, timestamp, packets, octets, bye):
     ntp = rtcp.ntp_time(1_700_000_000_123_456_789)
-    data = rtcp.build_sender_report(ssrc, ntp, timestamp, packets, octets, "c" * (ssrc % 30 + 1), bye=bye)
+    named = rtcp.build_description(ssrc, "c" * (ssrc % 30 + 1))
+    data = rtcp.build_sender_report(ssrc, ntp, timestamp, packets, octets, named, bye=bye)
     assert len(data) % 4 == 0
     report, description, *rest = aiortc.rtp.RtcpPacket.parse(data)
     info = report.sender_info
