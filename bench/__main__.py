@@ -72,6 +72,8 @@ def pace_command(
     for each in ports:
         with _log.status(f"{legs} legs on ports {each}: opening, then {seconds:.0f} s"):
             rows.append(pace.run_voxtrunk(legs, seconds, requests, each))
+    with _log.status(f"the limit: {legs} legs in C"):
+        rows.append(pace.run_limit(legs, plain_seconds))
     for count in plain:
         with _log.status(f"the plain way: {count} legs, {plain_seconds:.0f} s"):
             rows.append(pace.run_plain(count, plain_seconds))

@@ -2,15 +2,18 @@
 
 The media worker has core 1 to itself; the control process, the synthesis worker, the receiver and the clients
 share core 0. While the legs speak, other calls are created, spoken on, stopped and deleted through the API.
-Beside it in the same table, on the same core, against the same receiver: the plain way (``bench.plain``).
+Beside it in the same table, on the same core, against the same receiver: the same schedule in C with nothing else
+to do (``paced.c``), which is what the machine allows, and the plain way (``bench.plain``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -148,6 +151,31 @@ def run_voxtrunk(legs: int, seconds: float, requests: float, ports: str) -> dict
     """
     os.sched_setaffinity(0, {OTHER_CPU})
     return asyncio.run(_run(legs, seconds, requests, ports))
+
+
+def run_limit(legs: int, seconds: float) -> dict[str, Any]:
+    """The same schedule in C (``paced.c``), alone on the machine with the receiver: what the machine allows.
+
+    In real time where that is permitted, as the media worker is.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ReceiverProcess("0.0.0.0", [0], cpu=OTHER_CPU) as receiver,
+    ):
+        program = f"{folder}/paced"
+        source = Path(__file__).parent / "paced.c"
+        subprocess.run(["gcc", "-O2", "-o", program, str(source)], check=True)
+        arguments = ["127.1.0.1", str(receiver.local_ports[0]), str(legs), str(int(seconds))]
+        process = subprocess.Popen([program, *arguments])
+        os.sched_setaffinity(process.pid, {MEDIA_CPU})
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(10))
+        time.sleep(0.8 * seconds)
+        used = cpu_seconds(process.pid) / (0.8 * seconds)
+        process.wait()
+        capture = receiver.stop()
+    found = judge(capture, capture.packets)
+    return {"way": "the limit: C, sendmmsg", "legs": legs} | found | {"cores": {"media": round(used, 3)}}
 
 
 def run_plain(legs: int, seconds: float) -> dict[str, Any]:
