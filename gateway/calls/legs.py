@@ -52,6 +52,8 @@ _CUT_POLL_SECONDS: Final = 0.001
 _PATIENCE_NS: Final = 250_000_000
 """How long a stop waits for what was really heard before it answers with what is known."""
 MEDIA: Final = "media"
+_CONTROL: Final = "control"
+"""Holders of a row, beside the synthesis workers: it is free when its call is buried, too."""
 
 
 def wall_time(at_ns: int) -> datetime:
@@ -155,6 +157,7 @@ class Legs:
         self._unsettled.pop(leg, None)
         self.detach(leg)
         del leg.media.legs[leg.row]
+        leg.media.rows.let_go(leg.row, _CONTROL)
         if leg.timer is not None:
             leg.timer.cancel()
         self._on_closed(leg)
@@ -236,6 +239,7 @@ class Legs:
         )
         leg = Leg(call, seat, asyncio.get_running_loop().create_future())
         seat.legs[message.row] = leg
+        seat.rows.hold(message.row, _CONTROL)
         seat.watch.open(message.row)
         self._on_opened(leg)
         call.opened(leg.glance(now_ns))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 
 class Rows:
     """The rows of one ring. Holders are named by the caller: a worker process, or control itself."""
 
     def __init__(self, count: int) -> None:
-        self._free = deque(range(count))
+        self._free = list(reversed(range(count)))
         self._holders: dict[int, set[str]] = {}
 
     @property
@@ -18,10 +16,10 @@ class Rows:
         return len(self._free)
 
     def take(self, holder: str) -> int | None:
-        """The row that has been free for longest; None when there is none."""
+        """The row that was used last, whose memory is there already; None when there is none."""
         if not self._free:
             return None
-        row = self._free.popleft()
+        row = self._free.pop()
         self._holders[row] = {holder}
         return row
 
