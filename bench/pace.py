@@ -116,7 +116,7 @@ async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[s
     packets = packets[np.isin(packets["ssrc"], ssrcs)]
     answered = np.array(callers.times.answered_ms or [0.0])
     return (
-        {"way": "voxtrunk", "legs": legs}
+        {"way": "voxtrunk", "legs": legs, "rtp_ports": ports}
         | judge(capture, packets)
         | {
             "speaking_at_the_end": speaking,

@@ -67,7 +67,9 @@ def memory(legs: int) -> dict[str, Any]:
 async def _soak(seconds: float, requests: float) -> dict[str, Any]:
     before_kb = shared_memory_kb()
     with (
-        RunningGateway(cache_octets=4_000_000, closed_call_seconds=5, idempotency_seconds=5) as gateway,
+        RunningGateway(
+            cache_octets=4_000_000, closed_call_seconds=5, idempotency_seconds=5, events_retained=1000
+        ) as gateway,
         ReceiverProcess("127.0.0.1", [0] * 4) as receiver,
     ):
         callers = Callers(gateway.url, receiver.local_ports)
