@@ -107,6 +107,9 @@ class Listener:
         for datagram in self.receiver.take_control():
             self._hear_control(datagram)
         now_ns = time.monotonic_ns()
+        # asked at each step, not when a BYE comes: on its own port it may overtake all of its stream's media
+        if self._gone_at_ns is None and self._heard and self._heard <= self._gone:
+            self._gone_at_ns = now_ns
         if self._reporters and now_ns >= self._report_due_ns:
             self._report(now_ns)
 
@@ -136,8 +139,6 @@ class Listener:
                     self._gone.update(packet.ssrcs)
                 case OtherRtcp(packet_type):
                     self._counts[_type_name(packet_type)] += 1
-        if self._gone_at_ns is None and self._heard and self._heard <= self._gone:
-            self._gone_at_ns = time.monotonic_ns()
 
     def _expect_report(self, datagram: ControlDatagram, ssrc: int) -> None:
         reporter = datagram.port_index, datagram.source

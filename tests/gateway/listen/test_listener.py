@@ -79,6 +79,16 @@ def test_it_ends_when_every_stream_has_said_bye(rtp, sender):
         assert listener.control.received == {"BYE": 2}
 
 
+def test_a_bye_that_overtakes_all_of_its_media_ends_it_too(rtp, sender):
+    with Listener("127.0.0.1", _free_pair()) as listener:
+        sender.sendto(bytes(RtcpByePacket(sources=[1])), ("127.0.0.1", listener.port + 1))
+        while not listener.control.received:
+            listener.step()
+        _speak(sender, listener.port, rtp, ssrc=1)
+        assert listener.run(threading.Event(), idle_seconds=5) == "bye"
+        assert len(listener.receiver) == 50
+
+
 def test_it_ends_for_each_other_reason(rtp, sender):
     stop = threading.Event()
     with Listener("127.0.0.1", 0) as listener:
