@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from tts_core.engine import Chunk, Engine, check_rate
 from tts_core.errors import UnknownVoice
 from tts_core.espeak import EspeakEngine
+from tts_core.neural import engine as neural
 from tts_core.script import Script
 from tts_core.voices import Voice
 
@@ -45,5 +46,11 @@ class Synthesiser:
 
 
 def open_default() -> Synthesiser:
-    """The synthesiser that needs no GPU, no key and no download. Raises EngineError."""
-    return Synthesiser((EspeakEngine(),))
+    """The synthesiser that needs no GPU, no key and no download. Raises EngineError.
+
+    Neural voices are in it where their runtime is installed.
+    """
+    engines: list[Engine] = [EspeakEngine()]
+    if neural.available():
+        engines.append(neural.NeuralEngine())
+    return Synthesiser(engines)

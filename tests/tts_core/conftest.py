@@ -6,8 +6,9 @@ from functools import cache
 import pytest
 
 from tts_core import Engine, EspeakEngine
+from tts_core.neural.engine import NeuralEngine
 
-ENGINES: dict[str, Callable[[], Engine]] = {"espeak": EspeakEngine}
+ENGINES: dict[str, Callable[[], Engine]] = {"espeak": EspeakEngine, "neural": NeuralEngine}
 
 
 @cache

@@ -1,0 +1,34 @@
+"""Small networks and a small package, made once: untrained, but of the very graphs that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Two cores and several sessions: more threads than one only wait for each other."""
+    try:
+        import torch
+    except ImportError:
+        return
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an exported, untrained voice. Not to be written to."""
+    torch = pytest.importorskip("torch")
+    from tts_core.neural.frontend import alphabet
+    from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
+    from tts_core.neural.learn.export import About, export
+    from tts_core.neural.learn.vocoder import Vocoder
+
+    torch.manual_seed(1)
+    ids = alphabet(["@", "t", "n", "aI", "w", "V", "s", "e", "oU"])
+    about = About("en-us-none", "0.0", "en-us", "", "untrained", "nobody", "CC0-1.0")
+    folder = tmp_path_factory.mktemp("voices") / "en-us-none"
+    export(Acoustic(AcousticSize(len(ids))), Vocoder(), ids, about, folder)
+    return folder

@@ -1,0 +1,17 @@
+"""The bench of the neural core: its figures add up, whatever the machine."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import synth
+
+
+@pytest.mark.parametrize("chunk_ms", [40, 80])
+def test_figures_add_up(small: Path, chunk_ms: int) -> None:
+    figures = synth.measure("neural:en-us-none", "ort-cpu", 3, 1.2, chunk_ms, small.parent)
+    assert (figures["streams"], figures["runtime"], figures["chunk_ms"]) == (3, "ort-cpu", chunk_ms)
+    assert figures["rtf"] > 0
+    assert figures["audio_seconds"] > 1  # three streams that began within the first second
+    assert 0 < figures["first_audio_ms"]["p50"] <= figures["first_audio_ms"]["p95"]
+    assert figures["missed_ticks"] >= 0

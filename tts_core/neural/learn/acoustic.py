@@ -1,0 +1,102 @@
+"""The acoustic model: a clause's tokens to durations and features, all frames at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tts_core.neural.frame import FEATURES
+from tts_core.neural.frontend import PLACES, TONES
+from tts_core.neural.learn.blocks import Block
+
+_DROPPED = 0.1  # share of what a token means that training leaves out
+
+
+@dataclass(frozen=True, slots=True)
+class AcousticSize:
+    """How large the network is."""
+
+    phonemes: int
+    channels: int = 160
+    encoder: int = 3
+    decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
+
+
+class Acoustic(nn.Module):
+    """Encoder over tokens, a length for each, decoder over frames. Padding is phoneme 0."""
+
+    def __init__(self, size: AcousticSize) -> None:
+        super().__init__()
+        self.size = size
+        width = size.channels
+        self.phoneme = nn.Embedding(size.phonemes + 1, width, padding_idx=0)
+        self.place = nn.Embedding(PLACES, width)
+        self.tone = nn.Embedding(len(TONES), width)
+        self.encoder = nn.ModuleList(Block(width, 2, taps=5) for _ in range(size.encoder))
+        self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
+        self.pace = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
+        )
+        self.where = nn.Linear(4, width)
+        self.decoder = nn.ModuleList(Block(width, 2, dilation=step) for step in size.decoder)
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, FEATURES)
+
+    def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""
+        mask = (ids[:, :, :1] != 0).to(self.out.weight.dtype)
+        x = (self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])) * mask
+        for block in self.encoder:
+            assert isinstance(block, Block)
+            x = block.centred(x, mask)
+        x = functional.dropout(x + self.context(x)[0], _DROPPED, self.training) * mask
+        return x, self.pace(x).squeeze(2)
+
+    def decode(self, meaning: Tensor, token: Tensor, place: Tensor, mask: Tensor) -> Tensor:
+        """Features [B, T, 42], the voicing a logit.
+
+        `meaning` [B, P, C]; `token` int64[B, T], which token each frame belongs to; `place` [B, T, 4] from
+        `places`; `mask` [B, T, 1], 0 on padding.
+        """
+        index = token.unsqueeze(2).expand(-1, -1, meaning.shape[2])
+        x = (torch.gather(meaning, 1, index) + self.where(place)) * mask
+        for block in self.decoder:
+            assert isinstance(block, Block)
+            x = block.centred(x, mask)
+        out: Tensor = self.out(self.norm(x))
+        return out
+
+
+def loss(
+    model: Acoustic,
+    ids: Tensor,
+    durations: Tensor,
+    token: Tensor,
+    place: Tensor,
+    mask: Tensor,
+    target: Tensor,
+) -> tuple[Tensor, dict[str, float]]:
+    """What one batch costs, in all and by part. `durations` [B, P] frames, `target` [B, T, 42]."""
+    meaning, pace = model.encode(ids)
+    told = (ids[:, :, 0] != 0).to(pace.dtype)
+    lasting = functional.smooth_l1_loss(pace, torch.log(durations + 1.0), reduction="none", beta=0.1) * told
+    made = model.decode(meaning, token, place, mask)
+    frames = mask.sum()
+    off = (made[:, :, :-2] - target[:, :, :-2]) * mask
+    mel = (off.abs().sum() + 2.0 * off.square().sum()) / (frames * off.shape[2])
+    voiced = target[:, :, -1:] * mask
+    pitch = ((made[:, :, -2:-1] - target[:, :, -2:-1]).square() * voiced).sum() / voiced.sum().clamp(min=1)
+    voicing = functional.binary_cross_entropy_with_logits(
+        made[:, :, -1:], target[:, :, -1:], mask, reduction="sum"
+    )
+    parts = {
+        "duration": lasting.sum() / told.sum(),
+        "mel": mel,
+        "f0": pitch,
+        "voicing": voicing / frames,
+    }
+    total = 0.3 * parts["duration"] + parts["mel"] + parts["f0"] + 0.2 * parts["voicing"]
+    return total, {name: float(value.detach()) for name, value in parts.items()}

@@ -1,0 +1,59 @@
+"""Plain English sentences that are on every machine with Python: the standard library's own documentation.
+
+Templates repeat themselves; prose has the rhythm that durations and melody are learned from. Only sentences of
+dictionary words are taken, without numbers or code, and they are read from the interpreter at hand, not copied.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from tts_core.clauses import split
+
+_SENTENCE = re.compile(r"(?<=[.?!] )[A-Z][a-z]*(?:,? [A-Za-z'-]+){3,17}[.?!](?= )")
+_WORD = re.compile(r"[A-Za-z'-]+")
+_MARKUP = re.compile(r"[*`\"]")
+
+
+def clauses(known: frozenset[str], seed: int, library: Path | None = None) -> list[str]:
+    """Every clause of a library's docstrings whose words are all `known` (lower case), in the seed's order.
+
+    `library` is a folder of Python sources; by default the standard library's.
+    """
+    found: set[str] = set()
+    for file in sorted((library or Path(sysconfig.get_path("stdlib"))).rglob("*.py")):
+        if not {"site-packages", "test", "tests", "idlelib", "lib2to3"} & set(file.parts):
+            for text in _docstrings(file):
+                found.update(_sentences(text, known))
+    spoken = [clause for text in sorted(found) for clause in _clauses(text)]
+    random.Random(f"prose {seed}").shuffle(spoken)
+    return list(dict.fromkeys(spoken))
+
+
+def _docstrings(file: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (SyntaxError, UnicodeDecodeError):  # the library keeps a few of them for its own tests
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def _sentences(text: str, known: frozenset[str]) -> Iterator[str]:
+    plain = " ".join(_MARKUP.sub("", text).split())
+    for match in _SENTENCE.finditer(f". {plain} "):
+        if all(word.lower() in known for word in _WORD.findall(match[0])):
+            yield match[0]
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """As an engine would speak them: a clause that goes on without punctuation gets a comma."""
+    for start, end in split(text, 0, len(text)):
+        clause = text[start:end]
+        yield clause if clause[-1] in ".?!,;:" else f"{clause},"
