@@ -28,6 +28,7 @@ class Capabilities:
 
     ``ptime_ms``: ours when the peer names none. ``dtmf_payload_type``: the number in our offers; an answer
     takes the peer's; None does without telephone-event. ``rtcp_mux``: take it when the peer offers it.
+    ``ptime_fixed``: packets of ``ptime_ms`` are in use, and stay whatever the peer wishes.
     """
 
     laws: tuple[Law, ...] = ("PCMU", "PCMA")
@@ -35,6 +36,7 @@ class Capabilities:
     ptime_ms: int = 20
     dtmf_payload_type: int | None = 101
     rtcp_mux: bool = True
+    ptime_fixed: bool = False
 
     def __post_init__(self) -> None:
         if not self.laws or len(set(self.laws)) != len(self.laws):
@@ -111,9 +113,10 @@ def media_of(line: MediaDescription, capabilities: Capabilities) -> Media:
     if not found:
         raise NotAcceptable(f"{name}: none of {', '.join(capabilities.laws)} at 8000 Hz")
     law, payload_type = found
-    ptime_ms = packet_time(line.ptime, line.maxptime, capabilities.ptime_ms)
-    if ptime_ms is None:
-        raise NotAcceptable(f"{name}: maxptime {line.maxptime} is less than {PTIMES[0]} ms")
+    fixed = capabilities.ptime_ms if capabilities.ptime_fixed else None
+    ptime_ms = packet_time(fixed or line.ptime, line.maxptime, capabilities.ptime_ms)
+    if ptime_ms is None or fixed not in (None, ptime_ms):
+        raise NotAcceptable(f"{name}: maxptime {line.maxptime} is less than {fixed or PTIMES[0]} ms")
     dtmf = event_type(line.codecs) if capabilities.dtmf_payload_type is not None else None
     mux = line.rtcp_mux and capabilities.rtcp_mux and not {payload_type, dtmf} & set(_RTCP_TYPES)
     rtcp_port = line.port if mux else (line.rtcp and line.rtcp.port) or line.port + 1

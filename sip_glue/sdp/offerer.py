@@ -54,8 +54,12 @@ def offer(local: LocalMedia, previous: SessionDescription | None = None) -> Offe
     return Offer(describe(local, media, previous.times, previous))
 
 
-def accept_answer(offered: SessionDescription, answered: SessionDescription) -> Media:
+def accept_answer(
+    offered: SessionDescription, answered: SessionDescription, *, ptime_fixed: bool = False
+) -> Media:
     """What the peer made of our offer; of several codecs the first that we offered.
+
+    ``ptime_fixed``: the packet time that we offered is in use and stays.
 
     A codec that we offered may come under another number (RFC 4317 2.3): that number is used. Raises
     NotAcceptable when the peer turned the audio down, SdpError when it did not answer what was offered.
@@ -71,18 +75,20 @@ def accept_answer(offered: SessionDescription, answered: SessionDescription) -> 
         raise SdpError(f"answers {ours.kind} over {ours.protocol} with something else", line.line)
     # what an answer leaves unexplained means what the offer said it does
     explained = replace(line, rtpmaps=line.rtpmaps + ours.rtpmaps)
-    spoken = _spoken(ours)
+    spoken = replace(_spoken(ours), ptime_fixed=ptime_fixed)
     if not any(codec.means(law) for codec in explained.codecs for law in spoken.laws):
         raise SdpError(f"answers with formats {' '.join(line.formats)}, none of which was offered", line.line)
     return media_of(explained, spoken)
 
 
 def _line(local: LocalMedia, in_use: MediaDescription | None, laws: tuple[Law, ...]) -> MediaDescription:
+    ours = local.capabilities
+    said = in_use.ptime if in_use is not None and not ours.ptime_fixed else None
     return audio_line(
         local,
         tuple(_CODECS[law] for law in laws),
-        _event_type(local.capabilities.dtmf_payload_type, in_use),
-        ptime_ms=(in_use and in_use.ptime) or local.capabilities.ptime_ms,
+        _event_type(ours.dtmf_payload_type, in_use),
+        ptime_ms=said or ours.ptime_ms,
         direction=Direction.SENDRECV,
         rtcp_mux=in_use is not None and in_use.rtcp_mux,
         mid=in_use.mid if in_use else None,

@@ -132,6 +132,21 @@ def test_packet_times_exhaustively():
                 assert packet_time(ptime, maxptime, default) == (allowed[-1] if allowed else None)
 
 
+@pytest.mark.parametrize("fixed", PTIMES)
+def test_a_packet_time_in_use_stays_or_the_line_is_refused(body, fixed):
+    """Every wish and every limit: packets that a limit forbids cannot go on, so the call cannot."""
+    speak = sdp.Capabilities(ptime_ms=fixed, ptime_fixed=True)
+    for ptime in (None, 5, *PTIMES, 150):
+        for maxptime in (None, *PTIMES, 150):
+            attributes = [f"a=ptime:{ptime}"] * bool(ptime) + [f"a=maxptime:{maxptime}"] * bool(maxptime)
+            offer = body("m=audio 4000 RTP/AVP 0", *attributes)
+            if maxptime is None or maxptime >= fixed:
+                assert sdp.select(offer, speak).media.ptime_ms == fixed
+            else:
+                with pytest.raises(sdp.NotAcceptable, match=f"maxptime {maxptime} is less than {fixed} ms"):
+                    sdp.select(offer, speak)
+
+
 @pytest.mark.parametrize(
     ("attributes", "port", "mux"),
     [

@@ -167,3 +167,15 @@ class TestWithinASession:
         """The peer calls PCMU by the number that we would have given to telephone-event."""
         answered = sdp.answer(body(f"m=audio 4000 RTP/AVP {taken}", f"a=rtpmap:{taken} PCMU/8000"), local)
         assert f"m=audio 20000 RTP/AVP 0 8 {number}\r\n" in sdp.offer(local, answered.description).text
+
+
+@pytest.mark.parametrize("answered", [10, 30, 60])
+def test_a_packet_time_that_an_answer_settled_is_what_we_offer_next(local, body, answered):
+    """Our first offer said another one; within a call packets cannot change their length."""
+    first = sdp.offer(local)
+    media = sdp.accept_answer(first.description, body("m=audio 4000 RTP/AVP 0", f"a=ptime:{answered}"))
+    settled = replace(local.capabilities, ptime_ms=media.ptime_ms, ptime_fixed=True)
+    again = sdp.offer(replace(local, capabilities=settled), first.description).description
+    assert again.media[0].ptime == answered
+    kept = sdp.accept_answer(again, body("m=audio 4000 RTP/AVP 0", "a=ptime:20"), ptime_fixed=True)
+    assert kept.ptime_ms == answered
