@@ -60,6 +60,9 @@ def serve(
         str | None, typer.Option(help="Where the control API listens; port 0: a free one.")
     ] = None,
     rtp_ports: Annotated[str | None, typer.Option(help="RTP port range, e.g. 20000-29999.")] = None,
+    sip: Annotated[
+        list[str] | None, typer.Option(help="Where SIP is spoken, e.g. 127.0.0.1:5060; may be repeated.")
+    ] = None,
 ) -> None:
     """Run the gateway until SIGTERM. All settings: VOXTRUNK_… in the environment, or voxtrunk.toml."""
     from gateway.api.server import serve as serve_api
@@ -71,18 +74,23 @@ def serve(
         given["http_host"], given["http_port"] = _host_port(http)
     if rtp_ports is not None:
         given["rtp_ports"] = rtp_ports
+    if sip:
+        given["sip_listen"] = tuple(sip)
     settings = _settings(**given)
     logs.configure(settings)
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
 
-    def bound(host: str, port: int) -> None:
-        shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"voxtrunk takes calls at http://{shown}:{port}")
+    def bound(url: str, *sip_uris: str) -> None:
+        typer.echo(f"voxtrunk takes calls at {url}")
+        if sip_uris:
+            typer.echo(f"voxtrunk speaks SIP at {' '.join(sip_uris)}")
         sys.stdout.flush()
 
     try:
         uvloop.run(serve_api(Switchboard(settings), settings, bound))
+    except ImportError as error:
+        _fail(f"SIP needs the extra: scripts/setup sip, or pip install voxtrunk[sip] ({error})")
     except (OSError, ValueError, TimeoutError, WorkerFailed) as error:
         _fail(f"cannot serve: {error}")
 
@@ -178,6 +186,7 @@ def demo(
     wav, picture = folder / "demo.wav", folder / "demo.png"
     console = Console()
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with Console(stderr=True).status("starting a gateway, speaking, listening"):
             found = demonstration.demonstrate(text, codec, voice, wav, picture)
     except (Refused, RuntimeError, ImportError, OSError) as error:

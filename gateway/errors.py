@@ -43,6 +43,7 @@ KINDS: Final = MappingProxyType(
         "text_too_long": Kind(413, "The text is too long"),
         "queue_full": Kind(429, "Too many utterances are waiting on this call", True),
         "at_capacity": Kind(503, "The gateway is full", True),
+        "no_sip": Kind(422, "The gateway speaks no SIP"),
         "draining": Kind(503, "The gateway is shutting down", True),
         "unavailable": Kind(503, "A worker is being replaced", True),
     }

@@ -21,17 +21,42 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class OpenLeg(Message, frozen=True):
-    """Open a leg on ``row``. Answered by LegOpened or LegRefused."""
+    """Open a leg on ``row``. Answered by LegOpened or LegRefused.
+
+    ``remote_port`` 0: where to send is not known yet; the address, 0.0.0.0 or ``::``, tells the family.
+    ``held``: nothing is sent but, once the target is known, RTCP; the RTP clock runs.
+    """
 
     row: int
     remote_address: str
     remote_port: int
     payload_type: int
+    law: Law
     ptime_ms: int
     dtmf_payload_type: int | None
     suppress_silence: bool
     remote_rtcp_port: int | None = None
     rtcp_mux: bool = False
+    held: bool = False
+
+
+class ChangeLeg(Message, frozen=True):
+    """Send elsewhere or otherwise from the next packet on; SSRC and clock go on. LegTrouble if that cannot be.
+
+    ``with_cut``: this belongs to a cut, see ``changes`` in ``gateway.ring``. ``ptime_ms`` may change only while
+    nothing was ever sent.
+    """
+
+    row: int
+    remote_address: str
+    remote_port: int
+    remote_rtcp_port: int | None
+    payload_type: int
+    law: Law
+    ptime_ms: int
+    dtmf_payload_type: int | None
+    held: bool
+    with_cut: bool
 
 
 class CloseLeg(Message, frozen=True):
@@ -48,7 +73,7 @@ class SendDigits(Message, frozen=True):
     duration_ms: int
 
 
-ToMedia = OpenLeg | CloseLeg | SendDigits
+ToMedia = OpenLeg | ChangeLeg | CloseLeg | SendDigits
 
 # -- media to control ---------------------------------------------------------------------------------------
 
@@ -205,12 +230,13 @@ class Remove(Message, frozen=True):
 
 class Cut(Message, frozen=True):
     """Control has cut the ring (generation ``generation``): drop these utterances, and once the pacer has let
-    go, lay the rest of the queue again from what was not heard of it."""
+    go, lay the rest of the queue again from what was not heard of it, in ``law``."""
 
     ring: int
     row: int
     generation: int
     drop: tuple[int, ...]
+    law: Law
 
 
 class RingReset(Message, frozen=True):

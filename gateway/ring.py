@@ -3,7 +3,7 @@
 One block of shared memory for each media worker, a structure of arrays indexed by leg row. Every array has
 exactly one writing process, so there is no lock and no message for a frame:
 
-    control     generation, cut_at, paused, cuts
+    control     generation, cut_at, changes, paused, cuts
     synthesis   frames, written, written_generation, unfinished
     media       sent, sent_ns, acked, underruns, dry_ticks, counters
 
@@ -17,6 +17,10 @@ A cut (barge-in, stop, unqueue) takes three steps, each by the one who owns the 
    from here on ``sent`` stands still and is the truth about what was heard;
 3. the writer sees the acknowledgement, takes back what was not sent (``written = sent``) and stores
    ``written_generation = generation``; what it lays from now on is sent again.
+
+A leg whose codec is agreed on late, or changes, is cut, too: control counts up ``changes`` before the cut and
+then tells the pacer of the change. The pacer lets go only when it has been told as often, so each generation is
+of one codec.
 
 Frames laid for an old generation in the meantime die at the door: the pacer reads a row only while
 ``written_generation == acked``. Stores become visible in program order on x86-64 (total store order).
@@ -45,6 +49,7 @@ NEVER: Final = np.iinfo(np.int64).max
 _INT64_PER_LEG: Final = (
     "generation",
     "cut_at",
+    "changes",
     "written",
     "written_generation",
     "sent",
@@ -75,6 +80,7 @@ class RingBlock:
 
     generation: npt.NDArray[np.int64]
     cut_at: npt.NDArray[np.int64]
+    changes: npt.NDArray[np.int64]
     written: npt.NDArray[np.int64]
     written_generation: npt.NDArray[np.int64]
     sent: npt.NDArray[np.int64]

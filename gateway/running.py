@@ -18,7 +18,8 @@ class RunningGateway:
     """``voxtrunk serve`` on a free port. A context manager; leaving it sends SIGTERM and waits.
 
     ``settings`` are environment settings by name without the prefix, e.g. ``rtp_ports="30000-30099"``.
-    ``url`` is its address once entered. Raises RuntimeError when it does not come up.
+    ``url`` is its address once entered, ``sip`` its first SIP URI if it speaks SIP. Raises RuntimeError when it
+    does not come up.
     """
 
     def __init__(self, cpus: Sequence[int] = (), **settings: object) -> None:
@@ -26,6 +27,7 @@ class RunningGateway:
         self._environment = {f"VOXTRUNK_{name.upper()}": str(value) for name, value in given.items()}
         self._cpus = cpus
         self.url = ""
+        self.sip = ""
 
     def __enter__(self) -> RunningGateway:
         self.process = subprocess.Popen(
@@ -56,6 +58,8 @@ class RunningGateway:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the gateway ended with {self.process.wait()}: see its log above")
+        if self._environment.get("VOXTRUNK_SIP_LISTEN"):
+            self.sip = self.process.stdout.readline().split()[4]
         return line.split()[-1]
 
     def stop(self, seconds: float = 30.0) -> int:

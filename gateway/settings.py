@@ -6,13 +6,23 @@ Each is read, strongest first, from the command line (where it has a switch), th
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, IPvAnyAddress, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    IPvAnyNetwork,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -35,8 +45,9 @@ def _port_range(value: object) -> object:
 def _listed(value: object) -> object:
     """``"a,b"`` (as in an environment variable) to ``("a", "b")``; a JSON list is taken too."""
     if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            return json.loads(value)
+        with contextlib.suppress(ValueError):  # "[::1]:5060" begins like a list, too
+            if isinstance(found := json.loads(value), list):
+                return found
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return (value,) if isinstance(value, int) else value
 
@@ -44,6 +55,40 @@ def _listed(value: object) -> object:
 Item = TypeVar("Item")
 PortRange = Annotated[tuple[int, int], NoDecode, BeforeValidator(_port_range)]
 Listed = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_listed)]
+
+
+def _number(value: object) -> object:
+    """A number as an environment variable has it."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _host_and_port(value: object) -> object:
+    """``"127.0.0.1:5060"`` or ``"[::1]:5060"`` to a host and a port; 5060 where none is given."""
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.strip().rpartition(":")
+    if not colon or value.rstrip().endswith("]"):
+        host, port = value.strip(), "5060"
+    if not port.isdigit():
+        raise ValueError(f"{value!r}: write ADDRESS:PORT, for example 127.0.0.1:5060 or [::1]:5060")
+    return ipaddress.ip_address(host.strip("[]")), int(port)
+
+
+SipAddress = Annotated[
+    tuple[IPvAnyAddress, Annotated[int, Field(ge=0, le=65535)]], BeforeValidator(_host_and_port)
+]
+
+
+class SipAccount(BaseModel):
+    """A registration with a registrar, as a trunk or an extension."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str = Field(description="Address of record, sip:100@pbx.example")
+    user: str | None = None
+    password: SecretStr | None = None
+    proxy: str | None = Field(None, description="Where REGISTER goes, if not to the address's host")
+    expires: int = Field(300, ge=30, le=86400)
 
 
 class Settings(BaseSettings):
@@ -96,6 +141,45 @@ class Settings(BaseSettings):
     port_drain_seconds: float = Field(1, ge=0, description="A closed leg's port rests this long")
     dtmf_volume_dbm0: int = Field(-10, ge=-63, le=0, description="Volume in the RFC 4733 events that we send")
 
+    # -- SIP
+    sip_listen: Listed[SipAddress] = Field(
+        (), description="Addresses that SIP is spoken on, e.g. 127.0.0.1:5060,[::1]:5060; none: no SIP"
+    )
+    sip_advertise: str | None = Field(
+        None, description="Host that Via and Contact name instead, for a gateway behind 1:1 NAT"
+    )
+    sip_media_address: IPvAnyAddress | None = Field(
+        None, description="Address that SDP names instead of the leg's own, likewise"
+    )
+    sip_allow: Listed[IPvAnyNetwork] = Field(
+        (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        description="Networks that calls are taken from and placed to",
+    )
+    sip_incoming: Literal["answer", "ring", "reject"] = Field(
+        "answer", description="What an INVITE meets: answered, left ringing for the controller, or rejected"
+    )
+    sip_greeting: str | None = Field(None, description="Text that calls answered by themselves hear first")
+    sip_hang_up: bool = Field(False, description="Hang up when the greeting was heard")
+    sip_say: bool = Field(
+        True, description="Speak what an INVITE itself asks for (X-Voxtrunk-Say, ;say=), then hang up"
+    )
+    sip_early_media: bool = Field(
+        False, description="Speak before the answer (183) while the controller decides"
+    )
+    sip_reject_code: Annotated[Literal[480, 486, 603], BeforeValidator(_number)] = Field(
+        603,
+        description="The status of a rejection",
+    )
+    sip_ring_seconds: float = Field(60, gt=0, le=300, description="How long a call may ring, in or out")
+    sip_from: str | None = Field(
+        None, description="Who calls, e.g. sip:bot@example.com; none: sip:voxtrunk@ the first address"
+    )
+    sip_proxy: str | None = Field(None, description="Outbound proxy of calls, e.g. sip:10.0.0.1:5060")
+    sip_accounts: tuple[SipAccount, ...] = Field(
+        (), description="Registrations to keep: [{address, user, password, proxy, expires}]"
+    )
+    sip_max_pending: int = Field(512, ge=1, description="INVITEs not yet answered; beyond that 503")
+
     # -- processes
     media_workers: int = Field(1, ge=1, le=64, description="Processes that pace RTP")
     synthesis_workers: int = Field(1, ge=1, le=64, description="Processes that make speech")
@@ -146,7 +230,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, environment, then the TOML file."""
+        """Command line, environment, then the TOML file. A worker takes what control says, and nothing else."""
+        if EFFECTIVE in os.environ:
+            return (init_settings,)
         file = Path(os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
@@ -164,6 +250,13 @@ class Settings(BaseSettings):
                 f"http_host {self.http_host}: without api_keys the API serves loopback only; "
                 "set VOXTRUNK_API_KEYS or listen on 127.0.0.1"
             )
+        if self.sip_listen and self.sip_media_address is None:
+            for address in self.rtp_addresses:
+                if address.is_unspecified:
+                    raise ValueError(
+                        f"rtp_addresses {address}: a SIP peer cannot send there; set sip_media_address, or name "
+                        "the interface's own address"
+                    )
         return self
 
 
@@ -177,13 +270,20 @@ def _is_loopback(host: str) -> bool:
 
 
 EFFECTIVE: Final = "VOXTRUNK_EFFECTIVE"
-_CONTROL_ONLY: Final = {"http_host", "http_port", "api_keys", "webhook_secret", "webhook_url"}
+_CONTROL_ONLY: Final = {
+    "http_host",
+    "http_port",
+    "api_keys",
+    "webhook_secret",
+    "webhook_url",
+}
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:
     """The environment of a worker process: the settings in force, without secrets and what only control needs."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOXTRUNK_")}
-    return inherited | {EFFECTIVE: settings.model_dump_json(exclude=_CONTROL_ONLY)}
+    left_out = _CONTROL_ONLY | {name for name in Settings.model_fields if name.startswith("sip_")}
+    return inherited | {EFFECTIVE: settings.model_dump_json(exclude=left_out)}
 
 
 def effective_settings() -> Settings:

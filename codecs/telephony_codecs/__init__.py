@@ -2,7 +2,7 @@
 
 from telephony_codecs.encoder import Encoder
 from telephony_codecs.framing import PTIMES_MS, Framer
-from telephony_codecs.g711 import Law, decode, encode
+from telephony_codecs.g711 import Law, decode, encode, transcode
 from telephony_codecs.level import DBM0_FULL_SCALE, ActiveLevel, active_speech_level, gain_to_dbm0
 from telephony_codecs.limiter import CEILING, Limiter
 from telephony_codecs.media_file import Audio, MediaFileError, read_audio, write_wav
@@ -29,5 +29,6 @@ __all__ = [
     "gain_to_dbm0",
     "read_audio",
     "resample_recording",
+    "transcode",
     "write_wav",
 ]

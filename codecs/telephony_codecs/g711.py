@@ -43,6 +43,11 @@ def decode(law: Law, codes: Uint8) -> Int16:
     return _DECODE[law].take(codes)
 
 
+def transcode(codes: bytes, source: str, target: str) -> bytes:
+    """Code words of one law in the other: decoded and compressed again, octet by octet (G.711 section 3.2)."""
+    return codes.translate(_TRANSCODE[source, target])
+
+
 def _bit_length(value: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     return np.frexp(value)[1]  # exact: frexp's exponent of a positive integer is its bit length
 
@@ -87,3 +92,6 @@ def _a_expand() -> Int16:
 
 _ENCODE = {Law.PCMU: _mu_compress(), Law.PCMA: _a_compress()}
 _DECODE = {Law.PCMU: _mu_expand(), Law.PCMA: _a_expand()}
+_TRANSCODE = {
+    (str(source), str(target)): encode(target, _DECODE[source]).tobytes() for source in Law for target in Law
+}

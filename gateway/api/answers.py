@@ -26,7 +26,7 @@ class Answer(BaseModel):
 
     def response(self, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """The answer as JSON."""
-        return Response(self.model_dump_json(), status, headers, media_type="application/json")
+        return Response(self.model_dump_json(by_alias=True), status, headers, media_type="application/json")
 
 
 # -- calls --------------------------------------------------------------------------------------------------
@@ -51,9 +51,41 @@ class Rtp(Answer):
     """The leg's RTP."""
 
     local: Local
-    remote: Remote
+    remote: Remote | None = Field(description="null: a SIP peer has yet to name it")
     ssrc: int
     payload_type: int
+
+
+class Sip(Answer):
+    """What the call is to SIP. ``headers``: the INVITE's, in their order."""
+
+    direction: Literal["in", "out"]
+    call_id: str
+    from_: str = Field(serialization_alias="from")
+    to: str
+    request_uri: str
+    headers: list[tuple[str, str]]
+    held: bool = Field(description="Whether the peer has put us on hold")
+    code: int | None = Field(description="The SIP status it ended with, if it was never answered")
+    reason: str | None
+
+    @classmethod
+    def of(cls, call: live_call.Call) -> Self | None:
+        """None for a call that is none of SIP's."""
+        if call.sip is None:
+            return None
+        code, reason = call.sip_end or (None, None)
+        return cls.model_construct(
+            direction=call.sip.direction,
+            call_id=call.sip.call_id,
+            from_=call.sip.from_uri,
+            to=call.sip.to_uri,
+            request_uri=call.sip.request_uri,
+            headers=list(call.sip.headers),
+            held=call.held,
+            code=code,
+            reason=reason,
+        )
 
 
 class Statistics(Answer):
@@ -84,12 +116,14 @@ class Call(Answer):
     """A call: one leg."""
 
     id: str
-    state: Literal["open", "closed"]
+    state: Literal["ringing", "open", "closed"]
     codec: Literal["PCMU", "PCMA"]
     ptime: int
     voice: str
     opened_at: datetime
+    answered_at: datetime | None = Field(description="When a SIP call was answered")
     rtp: Rtp
+    sip: Sip | None = Field(description="null: opened by an RTP target")
     paused: bool
     closed_at: datetime | None
     cause: str | None = Field(description="Why it was closed")
@@ -103,7 +137,7 @@ class Call(Answer):
         local, remote = call.local, call.remote
         rtp = Rtp.model_construct(
             local=Local.model_construct(address=local.address, port=local.port, rtcp_port=local.rtcp_port),
-            remote=Remote.model_construct(address=remote.address, port=remote.port),
+            remote=remote and Remote.model_construct(address=remote.address, port=remote.port),
             ssrc=call.ssrc,
             payload_type=call.payload_type,
         )
@@ -114,7 +148,9 @@ class Call(Answer):
             ptime=call.ptime,
             voice=call.voice,
             opened_at=call.opened_at,
+            answered_at=call.answered_at,
             rtp=rtp,
+            sip=Sip.of(call),
             paused=call.paused,
             closed_at=call.closed_at,
             cause=call.cause,

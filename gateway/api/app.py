@@ -26,10 +26,19 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.api.webhooks import Webhooks
     from gateway.calls.switchboard import Switchboard
+    from gateway.sip.endpoint import Endpoint
 
 
-def create_app(switchboard: Switchboard, settings: Settings, webhooks: Webhooks | None = None) -> FastAPI:
-    """The API over ``switchboard``, which the caller starts and closes; ``webhooks`` are shown in metrics."""
+def create_app(
+    switchboard: Switchboard,
+    settings: Settings,
+    webhooks: Webhooks | None = None,
+    endpoint: Endpoint | None = None,
+) -> FastAPI:
+    """The API over ``switchboard`` and ``endpoint``, which the caller starts and closes.
+
+    ``webhooks`` are shown in metrics.
+    """
     app = FastAPI(
         title="Voxtrunk",
         version=version("voxtrunk"),
@@ -41,7 +50,7 @@ def create_app(switchboard: Switchboard, settings: Settings, webhooks: Webhooks 
         strict_content_type=False,  # ``body`` reads JSON that nobody declared as such
         redirect_slashes=False,
     )
-    app.state.context = Context(switchboard, settings, Prompts(settings.prompts_folder))
+    app.state.context = Context(switchboard, settings, Prompts(settings.prompts_folder), endpoint)
     app.state.metrics = Metrics(switchboard, webhooks)
     switchboard.on_first_audio = app.state.metrics.first_audio.observe
     modules = (calls, utterances, events, voices, health, metrics, docs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 
@@ -11,13 +11,17 @@ from gateway.api import answers
 from gateway.api.body import JsonRoute
 from gateway.api.context import Here
 from gateway.api.openapi import problems
-from gateway.api.requests import CreateCall, SendDtmf
+from gateway.api.requests import CreateCall, RejectCall, SendDtmf, SipTarget
+from gateway.calls.call import State
 from gateway.calls.requests import OpenCall
 from gateway.errors import Refusal
 
 if TYPE_CHECKING:
+    from gateway.api.context import Context
     from gateway.calls.call import Call
+    from gateway.sip.endpoint import Dial, Endpoint
 
+_REJECTED: Final = RejectCall(code=None)
 router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
 
 
@@ -29,7 +33,8 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
     responses=problems(400, 403, 409, 413, 422, 503),
 )
 async def open_call(body: CreateCall, here: Here) -> Response:
-    """Open a leg that sends RTP to a literal address inside VOXTRUNK_RTP_ALLOW. It sends at once.
+    """Open a leg that sends RTP to a literal address inside VOXTRUNK_RTP_ALLOW, at once; or place a SIP call,
+    which rings: its events tell what comes of it, and what is queued on it meanwhile is said once it is answered.
 
     503 `at_capacity` is how a full gateway refuses: before a live call suffers.
     """
@@ -43,9 +48,10 @@ async def open_call(body: CreateCall, here: Here) -> Response:
             "webhook_url needs VOXTRUNK_WEBHOOK_SECRET to be set, which signs webhooks",
             field="webhook_url",
         )
+    rtp = body.rtp
     request = OpenCall(
-        address=body.rtp.address,
-        port=body.rtp.port,
+        address=rtp.address if rtp else "",
+        port=rtp.port if rtp else 0,
         codec=body.codec,
         ptime=body.ptime,
         dtmf_payload_type=body.dtmf_payload_type,
@@ -54,17 +60,20 @@ async def open_call(body: CreateCall, here: Here) -> Response:
         client_state=body.client_state,
         webhook_url=body.webhook_url,
         max_seconds=body.max_seconds,
-        rtcp_port=body.rtp.rtcp_port,
-        rtcp_mux=body.rtp.rtcp_mux,
+        rtcp_port=rtp.rtcp_port if rtp else None,
+        rtcp_mux=rtp is not None and rtp.rtcp_mux,
     )
-    call = await here.switchboard.open_call(request)
+    if body.sip is None:
+        call = await here.switchboard.open_call(request)
+    else:
+        call = await _endpoint(here).dial(_dial(body.sip), request)
     return answers.Call.of(call).response(201, {"Location": f"/v1/calls/{call.id}"})
 
 
 @router.get("", response_model=answers.Calls, summary="List calls", responses=problems(404, 422))
 async def list_calls(
     here: Here,
-    state: Annotated[Literal["open", "closed"] | None, Query(description="Only these")] = None,
+    state: Annotated[State | None, Query(description="Only these")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> Response:
@@ -83,6 +92,30 @@ async def get_call(call_id: str, here: Here) -> Response:
 async def close_call(call_id: str, here: Here) -> Response:
     """Stop its speech, say BYE and close. Answers with the final call and its statistics, a second time too."""
     return answers.Call.of(await here.switchboard.close_call(call_id)).response()
+
+
+@router.post(
+    "/{call_id}/answer",
+    response_model=answers.Call,
+    summary="Answer a call",
+    responses=problems(404, 409, 422),
+)
+async def answer_call(call_id: str, here: Here) -> Response:
+    """Take an incoming SIP call that rings. `call.answered` follows with the caller's acknowledgement."""
+    here.switchboard.call(call_id)
+    return answers.Call.of(_endpoint(here).answer(call_id)).response()
+
+
+@router.post(
+    "/{call_id}/reject",
+    response_model=answers.Call,
+    summary="Reject a call",
+    responses=problems(400, 404, 409, 413, 422),
+)
+async def reject_call(call_id: str, here: Here, body: RejectCall = _REJECTED) -> Response:
+    """Refuse an incoming SIP call that rings."""
+    here.switchboard.call(call_id)
+    return answers.Call.of(_endpoint(here).reject(call_id, body.code)).response()
 
 
 @router.post(
@@ -113,6 +146,20 @@ async def send_dtmf(call_id: str, body: SendDtmf, here: Here) -> Response:
     await here.switchboard.send_dtmf(call_id, body.digits, body.duration_ms)
     answer = answers.Digits(call_id=call_id, digits=body.digits, duration_ms=body.duration_ms)
     return answer.response(202)
+
+
+def _endpoint(here: Context) -> Endpoint:
+    """Refusal ``no_sip``."""
+    if here.endpoint is None:
+        raise Refusal("no_sip", "Set VOXTRUNK_SIP_LISTEN, or serve --sip ADDRESS:PORT", field="sip")
+    return here.endpoint
+
+
+def _dial(sip: SipTarget) -> Dial:
+    from gateway.sip.endpoint import Dial, credentials
+
+    auth = credentials(sip.auth.user, sip.auth.password) if sip.auth else None
+    return Dial(sip.to, sip.from_, tuple(sip.headers.items()), auth, sip.ring_timeout)
 
 
 def _page(calls: list[Call], state: str | None, limit: int, after: str | None) -> answers.Calls:

@@ -15,6 +15,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from gateway.calls.events import Subscription
     from gateway.calls.switchboard import Switchboard
+    from gateway.sip.endpoint import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Context:
     switchboard: Switchboard
     settings: Settings
     prompts: Prompts
+    endpoint: Endpoint | None = None
+    """None when SIP is not spoken."""
     streams: set[Subscription] = field(default_factory=set)
 
     @contextmanager

@@ -83,7 +83,7 @@ def _checks(here: Context, now_ns: int) -> dict[str, Check]:
     media, synthesis = switchboard.workers.media, switchboard.workers.synthesis
     pacing = sum(_paces(seat, now_ns) for seat in media)
     speaking = sum(seat.alive for seat in synthesis)
-    calls = sum(call.state == "open" for call in switchboard.calls())
+    calls = sum(call.state != "closed" for call in switchboard.calls())
     return {
         "media_workers": Check(ok=pacing == len(media) > 0, detail=f"{pacing} of {len(media)} pace"),
         "synthesis_workers": Check(

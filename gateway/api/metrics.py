@@ -140,7 +140,7 @@ class _Gateway(Collector):
             "voxtrunk_legs", "Legs, the lately closed among them", labels=("codec", "state")
         )
         for codec in ("PCMU", "PCMA"):
-            for state in ("open", "closed"):
+            for state in ("ringing", "open", "closed"):
                 family.add_metric((codec, state), legs[codec, state])
         yield family
 

@@ -15,7 +15,12 @@ from gateway.errors import KINDS
 DESCRIPTION: Final = """
 Speaks text into telephone calls: text in over HTTP, paced G.711 over RTP out.
 
-Open a call towards an RTP target, queue utterances on it, stop them at any word, read what was heard.
+Open a call towards an RTP target or by SIP, queue utterances on it, stop them at any word, read what was heard.
+
+* **Events** of a call: `call.opened`, or of a SIP call that comes in `call.incoming`; `call.ringing` and
+  `call.answered` (SIP); `call.held`, `call.resumed` and `call.changed` (its peer holds, moves or recodes the
+  audio); `call.dtmf`, `call.quality`, `call.media_timeout`, `call.closed`; `utterance.started`, `.mark`,
+  `.underrun`, `.finished`, `.stopped`, `.failed`.
 
 * **Keys**: `Authorization: Bearer KEY` or `X-API-Key: KEY`. Without configured keys the gateway serves loopback
   only.
@@ -27,7 +32,7 @@ Open a call towards an RTP target, queue utterances on it, stop them at any word
 * **Webhooks** follow Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`.
 """
 TAGS: Final = [
-    {"name": "calls", "description": "One RTP leg each."},
+    {"name": "calls", "description": "One RTP leg each, opened by its target or by SIP."},
     {"name": "utterances", "description": "A call's queue of speech."},
     {"name": "events", "description": "One log, by poll, as server-sent events, and by webhook."},
     {"name": "voices", "description": "What can be spoken with."},

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from gateway.api.webhooks import check_receiver
 
@@ -53,8 +62,27 @@ class RtpTarget(Request):
         return self
 
 
+class SipAuth(Request):
+    """Digest credentials, for a peer or proxy that asks for them."""
+
+    user: str = Field(min_length=1, max_length=256)
+    password: SecretStr = Field(max_length=256)
+
+
+class SipTarget(Request):
+    """Whom to call by SIP: a URI whose host is inside VOXTRUNK_SIP_ALLOW, or any through VOXTRUNK_SIP_PROXY."""
+
+    to: str = Field(min_length=5, max_length=1024, examples=["sip:100@10.0.0.5"])
+    from_: str | None = Field(None, alias="from", max_length=1024, description="Omitted: VOXTRUNK_SIP_FROM")
+    headers: dict[str, str] = Field({}, max_length=64, description="Further headers of the INVITE")
+    auth: SipAuth | None = None
+    ring_timeout: float | None = Field(
+        None, gt=0, le=300, description="Seconds; omitted: VOXTRUNK_SIP_RING_SECONDS"
+    )
+
+
 class CreateCall(Request):
-    """Open a leg."""
+    """Open a leg: to an RTP target, or by SIP."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -73,8 +101,9 @@ class CreateCall(Request):
         }
     )
 
-    rtp: RtpTarget
-    codec: Literal["PCMU", "PCMA"] = "PCMU"
+    sip: SipTarget | None = None
+    rtp: RtpTarget | None = Field(None, validate_default=True)
+    codec: Literal["PCMU", "PCMA"] = Field("PCMU", description="By SIP: the one that we would rather speak")
     ptime: Literal[10, 20, 30, 40, 60] = Field(20, description="Milliseconds of audio in a packet")
     dtmf_payload_type: int | None = Field(
         101, ge=96, le=127, description="Payload type of telephone-event (RFC 4733); null: none"
@@ -89,6 +118,21 @@ class CreateCall(Request):
     )
     max_seconds: int | None = Field(
         None, ge=1, description="The call is closed after this; omitted: VOXTRUNK_MAX_CALL_SECONDS"
+    )
+
+    @field_validator("rtp")
+    @classmethod
+    def _one_way(cls, rtp: RtpTarget | None, info: ValidationInfo) -> RtpTarget | None:
+        if (rtp is None) == (info.data.get("sip") is None) and "sip" in info.data:
+            raise ValueError("give exactly one of rtp and sip")
+        return rtp
+
+
+class RejectCall(Request):
+    """Refuse an incoming call."""
+
+    code: Literal[480, 486, 603] | None = Field(
+        None, description="The SIP status; omitted: VOXTRUNK_SIP_REJECT_CODE"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.calls.utterance import Utterance
-from gateway.messages import AttachLeg, Cut, Remove, Speak
+from gateway.messages import AttachLeg, ChangeLeg, Cut, Remove, Speak
 
 
 class Glance(NamedTuple):
@@ -32,10 +32,14 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class CutRing:
-    """``ring.cut`` at position ``at`` (0: at once), which makes ``generation`` the newest."""
+    """``ring.cut`` at position ``at`` (0: at once), which makes ``generation`` the newest.
+
+    ``with_change``: it takes hold with a ChangeLeg, which follows.
+    """
 
     at: int
     generation: int
+    with_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class SetPaused:
 
 
 ToWriter = AttachLeg | Speak | Remove | Cut
-Action = Publish | CutRing | SetPaused | ToWriter
+Action = Publish | CutRing | SetPaused | ChangeLeg | ToWriter
 
 
 class Outbox:
@@ -57,7 +61,7 @@ class Outbox:
         self._seq = 0
         self._actions: list[Action] = []
 
-    def add(self, action: CutRing | SetPaused | ToWriter) -> None:
+    def add(self, action: CutRing | SetPaused | ChangeLeg | ToWriter) -> None:
         """To be done."""
         self._actions.append(action)
 

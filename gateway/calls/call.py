@@ -4,6 +4,7 @@ Whoever owns a call drives it so: call one method, with a ``Glance`` at the ring
 that ``take()`` returns, in order, before anything else happens to the call.
 
     say, stop, stop_utterance, pause, resume, digit, close      here: what people ask for
+    ringing, answered, change                                   here: what a SIP peer says
     advance, report, closed                                      here: what the media worker says
     describe, laid, removed, speech_failed, begun, …             at ``playlist``: synthesis and the ring
 """
@@ -18,10 +19,14 @@ import msgspec
 from gateway.calls import rules
 from gateway.calls.actions import Action, Glance, Outbox, SetPaused
 from gateway.calls.playlist import Playlist
-from gateway.calls.requests import OpenCall, Say
+from gateway.calls.requests import Media, OpenCall, Say, SipFacts
 from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
-from gateway.messages import Latched, LegOpened, LegStatistics, LegTrouble, Quality
+from gateway.messages import ChangeLeg, Latched, LegOpened, LegStatistics, LegTrouble, Quality
+
+State = Literal["ringing", "open", "closed"]
+Hold = Literal["controller", "peer", "unanswered"]
+"""Who keeps speech from being sent."""
 
 
 class Local(NamedTuple):
@@ -55,24 +60,39 @@ class Call:
     ) -> None:
         self.id = call_id
         self.request = request
-        self.state: Literal["open", "closed"] = "open"
+        self.state: State = "open" if request.sip is None else "ringing"
         self.codec = request.codec
         self.ptime = request.ptime
         self.voice = voice
         self.opened_at = opened_at
+        self.answered_at: datetime | None = None
         self.closed_at: datetime | None = None
         self.local = Local(opened.local_address, opened.local_port, opened.local_rtcp_port)
-        self.remote = Remote(request.address, request.port)
+        self.remote = Remote(request.address, request.port) if request.port else None
         self.ssrc = opened.ssrc
-        self.payload_type = 0 if request.codec == "PCMU" else 8
+        self.payload_type = payload_type_of(request)
+        self.dtmf_payload_type = request.dtmf_payload_type
+        self._rtcp_port = request.rtcp_port
+        self.sip = request.sip
+        self.sip_end: tuple[int, str] | None = None
+        """The SIP status and reason that the call ended with, if it was never answered."""
         self.client_state = request.client_state
         self.webhook_url = request.webhook_url
         self.cause: str | None = None
         self.statistics: LegStatistics | None = None
         self._queue_limit = queue_limit
+        self._holds: set[Hold] = set()
         self._ids: set[str] = set()
         self._outbox = Outbox(request.client_state)
-        self.playlist = Playlist(ring, opened.row, self.codec, self.ptime, generation, self._outbox)
+        self.playlist = Playlist(
+            ring,
+            opened.row,
+            self.codec,
+            self.ptime,
+            generation,
+            self._outbox,
+            agreed=self.remote is not None,
+        )
 
     def take(self) -> list[Action]:
         """What is to be done now."""
@@ -95,8 +115,13 @@ class Call:
 
     @property
     def paused(self) -> bool:
-        """Whether speech is held."""
-        return self.playlist.paused
+        """Whether the controller holds speech."""
+        return "controller" in self._holds
+
+    @property
+    def held(self) -> bool:
+        """Whether the peer has put us on hold."""
+        return "peer" in self._holds
 
     @property
     def speaking(self) -> bool:
@@ -111,9 +136,81 @@ class Call:
     # -- what people ask for ------------------------------------------------------------------------------
 
     def opened(self, glance: Glance) -> None:
-        """The leg sends."""
-        remote = self.remote._asdict()
-        self._outbox.publish("call.opened", glance.now_ns, {"codec": self.codec, "remote": remote})
+        """The leg is there. It sends, unless a peer has yet to answer, or to be answered."""
+        if self.sip is None:
+            self._publish("call.opened", glance, self._agreed())
+            return
+        self._hold("unanswered", True)
+        if self.sip.direction == "in":
+            self._publish("call.incoming", glance, {"sip": _facts(self.sip)})
+        else:
+            self._publish("call.opened", glance, {"sip": _facts(self.sip)})
+
+    def ringing(self, code: int, glance: Glance) -> None:
+        """The peer is being called."""
+        self._publish("call.ringing", glance, {"code": code})
+
+    def early(self, glance: Glance) -> None:
+        """Speech goes out before the call is answered: early media."""
+        self._hold("unanswered", False)
+        self._change_leg()
+
+    def answered(self, media: Media, at: datetime, glance: Glance) -> None:
+        """The call is answered and acknowledged: speech begins."""
+        self.state, self.answered_at = "open", at
+        self._hold("unanswered", False)
+        self._take(media, glance)
+        self._publish("call.answered", glance, self._agreed())
+
+    def change(self, media: Media, glance: Glance) -> None:
+        """The peer wants its audio elsewhere or otherwise, or none, or some again."""
+        held, before = self.held, self._agreed()
+        self._take(media, glance)
+        if self._agreed() != before:
+            self._publish("call.changed", glance, self._agreed())
+        if self.held != held:
+            self._publish("call.held" if self.held else "call.resumed", glance, {})
+
+    def _take(self, media: Media, glance: Glance) -> None:
+        self.playlist.advance(glance)
+        agreed = self.playlist.agreed
+        recode = agreed and media.codec != self.codec
+        if not agreed:
+            self.playlist.agree(media.codec, media.ptime, glance)
+        elif recode:
+            self.playlist.recode(media.codec, glance)
+        if media.address is not None:
+            self.remote = Remote(media.address, media.port)
+            self._rtcp_port = media.rtcp_port
+        self.codec, self.ptime, self.payload_type = media.codec, media.ptime, media.payload_type
+        self.dtmf_payload_type = media.dtmf_payload_type
+        self._hold("peer", media.held)
+        self._change_leg(with_cut=recode or not agreed)
+
+    def _change_leg(self, *, with_cut: bool = False) -> None:
+        """Tell the media worker how things stand."""
+        remote = self.remote or Remote(self.request.address, 0)
+        self._outbox.add(
+            ChangeLeg(
+                row=self.playlist.row,
+                remote_address=remote.address,
+                remote_port=remote.port,
+                remote_rtcp_port=self._rtcp_port,
+                payload_type=self.payload_type,
+                law=self.codec,
+                ptime_ms=self.ptime,
+                dtmf_payload_type=self.dtmf_payload_type,
+                held=bool(self._holds - {"controller"}),
+                with_cut=with_cut,
+            )
+        )
+
+    def _agreed(self) -> dict[str, object]:
+        remote = None if self.remote is None else self.remote._asdict()
+        return {"codec": self.codec, "remote": remote}
+
+    def _publish(self, kind: str, glance: Glance, data: dict[str, object]) -> None:
+        self._outbox.publish(kind, glance.now_ns, data)
 
     def say(self, say: Say, *, key: int, fresh_id: str, glance: Glance) -> Utterance:
         """Queue an utterance by its mode. Refusals ``wrong_state``, ``duplicate_utterance``, ``queue_full``.
@@ -164,33 +261,40 @@ class Call:
 
     def pause(self, glance: Glance) -> None:
         """Hold what is being said, and all that comes. Refusal ``wrong_state`` when it is held already."""
-        self._hold(True, glance)
+        self._pause(True, glance)
 
     def resume(self, glance: Glance) -> None:
         """Go on where ``pause`` held. Refusal ``wrong_state`` when nothing is held."""
-        self._hold(False, glance)
+        self._pause(False, glance)
 
-    def _hold(self, paused: bool, glance: Glance) -> None:
+    def _pause(self, paused: bool, glance: Glance) -> None:
         self._must_be_open()
         if self.paused == paused:
             raise Refusal("wrong_state", f"Call {self.id} is {'already' if paused else 'not'} paused")
         self.playlist.advance(glance)
-        self.playlist.hold(paused)
-        self._outbox.add(SetPaused(paused))
+        self._hold("controller", paused)
 
-    def digit(self, digit: str, glance: Glance) -> None:
-        """The caller has begun to press a key: it is told, and cuts what it may cut."""
+    def _hold(self, who: Hold, on: bool) -> None:
+        """Speech is held while anybody wants it so."""
+        before = bool(self._holds)
+        (self._holds.add if on else self._holds.discard)(who)
+        if bool(self._holds) != before:
+            self.playlist.hold(not before)
+            self._outbox.add(SetPaused(not before))
+
+    def digit(self, digit: str, duration_ms: int | None, glance: Glance) -> None:
+        """The caller has pressed a key, or has begun to: it is told, and cuts what it may cut."""
         if self.closing:
             return
         self.playlist.advance(glance)
-        self._outbox.publish("call.dtmf", glance.now_ns, {"digit": digit, "duration_ms": None})
+        self._publish("call.dtmf", glance, {"digit": digit, "duration_ms": duration_ms})
         self.playlist.drop(rules.cut_by_digit(self.playlist.queue), "barge_in", glance)
 
-    def close(self, cause: str, glance: Glance) -> None:
+    def close(self, cause: str, glance: Glance, sip_end: tuple[int, str] | None = None) -> None:
         """Take no more requests and stop all speech; ``closed`` follows once that is settled."""
         assert self.cause is None
         self.playlist.advance(glance)
-        self.cause = cause
+        self.cause, self.sip_end = cause, sip_end
         self.playlist.drop(rules.survivors(self.playlist.queue), "call_closed", glance)
 
     # -- what the media worker says -----------------------------------------------------------------------
@@ -225,8 +329,29 @@ class Call:
         self.playlist.close(glance)
         self.state, self.closed_at, self.statistics = "closed", at, statistics
         figures = None if statistics is None else msgspec.structs.asdict(statistics)
-        self._outbox.publish("call.closed", glance.now_ns, {"cause": self.cause, "statistics": figures})
+        data: dict[str, object] = {"cause": self.cause, "statistics": figures}
+        if self.sip_end is not None:
+            data["sip"] = dict(zip(("code", "reason"), self.sip_end, strict=True))
+        self._publish("call.closed", glance, data)
 
     def _must_be_open(self) -> None:
         if self.closing:
             raise Refusal("wrong_state", f"Call {self.id} is closed")
+
+
+def payload_type_of(request: OpenCall) -> int:
+    """The payload type asked for, or the codec's own (RFC 3551 table 4)."""
+    if request.payload_type is not None:
+        return request.payload_type
+    return 0 if request.codec == "PCMU" else 8
+
+
+def _facts(sip: SipFacts) -> dict[str, object]:
+    return {
+        "direction": sip.direction,
+        "call_id": sip.call_id,
+        "from": sip.from_uri,
+        "to": sip.to_uri,
+        "request_uri": sip.request_uri,
+        "headers": [list(header) for header in sip.headers],
+    }

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.calls.actions import Glance
+from gateway.calls.actions import Glance, Publish
 from gateway.calls.call import Call
 from gateway.calls.crew import MediaSeat, SynthesisSeat
 from gateway.calls.requests import OpenCall
 from gateway.messages import LegRefused, LegStatistics
 
 CloseCause = Literal[
-    "closed", "max_seconds", "unreachable", "media_timeout", "media_worker_died", "drained", "shutdown"
+    "closed",
+    "max_seconds",
+    "unreachable",
+    "media_timeout",
+    "media_worker_died",
+    "drained",
+    "shutdown",
+    # of SIP calls
+    "hung_up",
+    "spoken",
+    "rejected",
+    "cancelled",
+    "busy",
+    "no_answer",
+    "refused",
+    "not_acceptable",
+    "failed",
 ]
-"""Why a call was closed."""
+"""Why a call was closed. ``hung_up``: by the peer; ``spoken``: the announcement it was for has been heard;
+``rejected``: by us; ``refused``: by the peer."""
+
+Observer = Callable[[Call, Publish], None]
+"""Told of each event of one call, in the middle of things: it must not ask anything of the call there."""
 
 
 @dataclass(eq=False, slots=True)
@@ -28,6 +49,7 @@ class Opening:
     request: OpenCall
     voice: str
     generation: int
+    observer: Observer | None
     answer: asyncio.Future[Leg | LegRefused | None]
 
 
@@ -38,6 +60,7 @@ class Leg:
     call: Call
     media: MediaSeat
     gone: asyncio.Future[LegStatistics | None]
+    observer: Observer | None = None
     writer: SynthesisSeat | None = None
     closing: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None

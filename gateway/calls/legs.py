@@ -21,6 +21,7 @@ from gateway.calls.crew import Crew, Hooks, MediaSeat, SynthesisSeat
 from gateway.calls.events import EventLog
 from gateway.calls.leg import Leg
 from gateway.messages import (
+    ChangeLeg,
     CloseLeg,
     Described,
     DetachLeg,
@@ -114,18 +115,23 @@ class Legs:
         for action in leg.call.take():
             match action:
                 case Publish():
-                    self._publish(leg.call, action)
-                case CutRing(at, generation):
+                    self._publish(leg, action)
+                case CutRing(at, generation, with_change):
+                    ring.changes[row] += with_change
                     made = ring.cut(row, at)
                     assert made == generation, f"row {row}: generation {made}, expected {generation}"
                 case SetPaused(paused):
                     ring.paused[row] = paused
+                case ChangeLeg():
+                    leg.media.worker.send(action)
                 case _:
                     assert leg.writer is not None
                     leg.writer.worker.send(action)
 
-    def _publish(self, call: Call, note: Publish) -> None:
-        self._events.publish(call.id, note, wall_time(note.at_ns))
+    def _publish(self, leg: Leg, note: Publish) -> None:
+        self._events.publish(leg.call.id, note, wall_time(note.at_ns))
+        if leg.observer is not None:
+            leg.observer(leg.call, note)
         seconds = note.data.get("first_audio_ms") if note.type == "utterance.started" else None
         if isinstance(seconds, float):
             self._on_first_audio(seconds / 1000)
@@ -237,7 +243,7 @@ class Legs:
             opened_at=wall_time(now_ns),
             queue_limit=self._queue_limit,
         )
-        leg = Leg(call, seat, asyncio.get_running_loop().create_future())
+        leg = Leg(call, seat, asyncio.get_running_loop().create_future(), opening.observer)
         seat.legs[message.row] = leg
         seat.rows.hold(message.row, _CONTROL)
         seat.watch.open(message.row)
@@ -251,7 +257,7 @@ class Legs:
         if not isinstance(message, DigitReceived):
             leg.call.report(message, glance)
         elif message.duration_ms is None:  # its start, when it is to cut; its end tells nothing new
-            leg.call.digit(message.digit, glance)
+            leg.call.digit(message.digit, None, glance)
         self.act(leg)
         if isinstance(message, LegTrouble):
             self._on_trouble(leg, message)

@@ -46,7 +46,17 @@ class _Removal:
 class Playlist:
     """The queue of the leg at ``row`` of ``ring``; ``generation`` is the ring's, as control alone sets it."""
 
-    def __init__(self, ring: int, row: int, law: Law, ptime_ms: int, generation: int, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        ring: int,
+        row: int,
+        law: Law,
+        ptime_ms: int,
+        generation: int,
+        outbox: Outbox,
+        *,
+        agreed: bool = True,
+    ) -> None:
         self.ring = ring
         self.row = row
         self.generation = generation
@@ -54,10 +64,10 @@ class Playlist:
         self.paused = False
         self.queue: list[Utterance] = []
         self.ended: dict[str, Utterance] = {}
-        self._law = law
-        self._ptime_ms = ptime_ms
-        self._packet_units = ptime_ms // UNIT_MS
         self._outbox = outbox
+        self.agreed = agreed
+        """Whether law and packet time are settled, so that speech can be made."""
+        self._code(law, ptime_ms)
         self._timeline = Timeline(generation, 0)
         self._known_to = 0
         self._sent_at_cut = 0  # before the oldest cut that is under way
@@ -76,7 +86,7 @@ class Playlist:
     @property
     def orphaned(self) -> bool:
         """Whether the leg has no synthesis worker and one may be attached."""
-        return not self.attached and self._loss is None
+        return self.agreed and not self.attached and self._loss is None
 
     def next_at(self) -> int:
         """The ring position at which ``advance`` is to be called next; NEVER when nothing is awaited."""
@@ -152,6 +162,26 @@ class Playlist:
         for utterance in self.queue:
             if utterance.state == ("speaking" if paused else "paused"):
                 utterance.apply("pause" if paused else "resume")
+
+    def agree(self, law: Law, ptime_ms: int, glance: Glance) -> None:
+        """Law and packet time have been agreed on with the peer: speech can be made.
+
+        None of it is sent before the media worker has the ChangeLeg, which is to follow.
+        """
+        assert not self.agreed
+        self.agreed = True
+        self._code(law, ptime_ms)
+        self._cut(0, (), glance, with_change=True)
+
+    def recode(self, law: Law, glance: Glance) -> None:
+        """Go on in another law, from the next packet on, together with a ChangeLeg that is to follow."""
+        self._code(law, self._ptime_ms)
+        self._cut(0, (), glance, with_change=True)
+
+    def _code(self, law: Law, ptime_ms: int) -> None:
+        self._law: Law = law
+        self._ptime_ms = ptime_ms
+        self._packet_units = ptime_ms // UNIT_MS
 
     # -- what was sent ------------------------------------------------------------------------------------
 
@@ -284,7 +314,7 @@ class Playlist:
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    def _cut(self, at: int, drop: tuple[int, ...], glance: Glance) -> None:
+    def _cut(self, at: int, drop: tuple[int, ...], glance: Glance, *, with_change: bool = False) -> None:
         """Cut the ring, and tell the worker."""
         if not self._cut_pending:
             self._sent_at_cut = glance.sent
@@ -292,9 +322,9 @@ class Playlist:
         self._timeline.cut(self.generation, max(at, glance.sent))
         for removal in self._removals.values():
             removal.voided_from = min(removal.voided_from, at)
-        self._outbox.add(CutRing(at, self.generation))
+        self._outbox.add(CutRing(at, self.generation, with_change))
         if self.attached:
-            self._outbox.add(Cut(self.ring, self.row, self.generation, drop))
+            self._outbox.add(Cut(self.ring, self.row, self.generation, drop, self._law))
 
     def _follow(self, laid: Utterance) -> None:
         """An utterance was laid before one that we had put in front of it: the order of laying is the truth."""

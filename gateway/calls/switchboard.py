@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from gateway.calls import crew as crews
-from gateway.calls.call import Call
+from gateway.calls.call import Call, payload_type_of
 from gateway.calls.crew import Crew, MediaSeat
 from gateway.calls.events import EventLog
-from gateway.calls.leg import CloseCause, Leg, Opening
-from gateway.calls.legs import MEDIA, Legs
-from gateway.calls.requests import OpenCall, Say
+from gateway.calls.leg import CloseCause, Leg, Observer, Opening
+from gateway.calls.legs import MEDIA, Legs, wall_time
+from gateway.calls.requests import Media, OpenCall, Say
 from gateway.calls.targets import check_target
 from gateway.calls.utterance import Utterance
 from gateway.calls.workers import report_failure
@@ -36,6 +36,8 @@ _CLOSE_SECONDS: Final = 2.0
 _START_SECONDS: Final = 30.0
 _DRAIN_POLL_SECONDS: Final = 0.02
 _SWEEP_SECONDS: Final = 1.0
+_DRAINING_SECONDS: Final = 30
+_FULL_SECONDS: Final = 5
 
 
 class Switchboard:
@@ -131,28 +133,42 @@ class Switchboard:
             self._legs.act(leg)
         return call
 
-    async def open_call(self, request: OpenCall) -> Call:
-        """Open a leg; it sends at once.
+    def retry_after(self) -> int | None:
+        """None while a new call is welcome, else the seconds after which one may be. From any thread."""
+        if self.draining:
+            return _DRAINING_SECONDS
+        if not self.workers.complete:
+            return 1
+        opening = sum(len(seat.openings) for seat in self.workers.media)
+        return _FULL_SECONDS if len(self._open) + opening >= self.settings.max_calls else None
+
+    async def open_call(self, request: OpenCall, observer: Observer | None = None) -> Call:
+        """Open a leg; it sends at once, or once a SIP call is answered.
 
         Refusals ``draining``, ``unavailable``, ``unknown_voice``, ``invalid``, ``target_not_allowed``,
         ``at_capacity``.
         """
         if self.draining:
-            raise Refusal("draining", "The gateway is shutting down; call another one", retry_after=30)
+            raise Refusal(
+                "draining", "The gateway is shutting down; call another one", retry_after=_DRAINING_SECONDS
+            )
         if not self.workers.complete:
             raise Refusal("unavailable", "A worker process is being replaced; try again in a second")
         voice = self._check_voice(request.voice or self.settings.default_voice)
-        address = check_target(
-            self.settings, request.address, request.port, request.rtcp_port, rtcp_mux=request.rtcp_mux
-        )
-        opening = sum(len(seat.openings) for seat in self.workers.media)
-        if len(self._open) + opening >= self.settings.max_calls:
+        address = request.address
+        if request.port or request.sip is None:
+            address = str(
+                check_target(
+                    self.settings, address, request.port, request.rtcp_port, rtcp_mux=request.rtcp_mux
+                )
+            )
+        if self.retry_after() is not None:
             raise _full(f"{self.settings.max_calls} calls are open (VOXTRUNK_MAX_CALLS)")
         seat = self.workers.roomiest()
         row = seat.rows.take(MEDIA) if seat else None
         if seat is None or row is None:
             raise _full("every row is taken (VOXTRUNK_LEGS_PER_WORKER)")
-        answer = await self._open_leg(seat, row, request, voice, str(address))
+        answer = await self._open_leg(seat, row, request, voice, address, observer)
         if isinstance(answer, Leg):
             return answer.call
         if answer is None:
@@ -162,24 +178,33 @@ class Switchboard:
         raise _full(answer.detail)
 
     async def _open_leg(
-        self, seat: MediaSeat, row: int, request: OpenCall, voice: str, address: str
+        self,
+        seat: MediaSeat,
+        row: int,
+        request: OpenCall,
+        voice: str,
+        address: str,
+        observer: Observer | None,
     ) -> Leg | LegRefused | None:
         """Ask the media worker. A leg that opens when nobody waits for it any more is closed again."""
         generation = seat.ring.cut(row)
         seat.ring.paused[row] = 0
+        seat.ring.changes[row] = 0
         future: asyncio.Future[Leg | LegRefused | None] = asyncio.get_running_loop().create_future()
-        seat.openings[row] = Opening(request, voice, generation, future)
+        seat.openings[row] = Opening(request, voice, generation, observer, future)
         seat.worker.send(
             OpenLeg(
                 row=row,
                 remote_address=address,
                 remote_port=request.port,
-                payload_type=0 if request.codec == "PCMU" else 8,
+                payload_type=payload_type_of(request),
+                law=request.codec,
                 ptime_ms=request.ptime,
                 dtmf_payload_type=request.dtmf_payload_type,
                 suppress_silence=request.silence == "suppress",
                 remote_rtcp_port=request.rtcp_port,
                 rtcp_mux=request.rtcp_mux,
+                held=request.sip is not None,
             )
         )
         try:
@@ -191,9 +216,14 @@ class Switchboard:
         call = leg.call
         self._calls[call.id] = call
         self._open[call.id] = leg
+        if call.state == "open":
+            self._limit(leg)
+
+    def _limit(self, leg: Leg) -> None:
+        """From here on the call's time counts."""
         seconds = self.settings.max_call_seconds
-        if call.request.max_seconds is not None:
-            seconds = min(seconds, call.request.max_seconds)
+        if leg.call.request.max_seconds is not None:
+            seconds = min(seconds, leg.call.request.max_seconds)
         leg.timer = asyncio.get_running_loop().call_later(seconds, self._begin_closing, leg, "max_seconds")
 
     def _on_closed(self, leg: Leg) -> None:
@@ -208,18 +238,25 @@ class Switchboard:
         if trouble.kind == "timeout" and settings.media_timeout_action == "close":
             self._begin_closing(leg, "media_timeout")
 
-    async def close_call(self, call_id: str, cause: CloseCause = "closed") -> Call:
-        """Stop its speech, say BYE, close. Returns the final call, at once if it is closed already."""
+    async def close_call(
+        self, call_id: str, cause: CloseCause = "closed", sip_end: tuple[int, str] | None = None
+    ) -> Call:
+        """Stop its speech, say BYE, close. Returns the final call, at once if it is closed already.
+
+        ``sip_end``: the status and reason with which a peer, or we, declined a SIP call.
+        """
         call = self.call(call_id)
         leg = self._open.get(call_id)
         if leg is not None:
-            await asyncio.shield(self._begin_closing(leg, cause))
+            await asyncio.shield(self._begin_closing(leg, cause, sip_end))
         return call
 
-    def _begin_closing(self, leg: Leg, cause: CloseCause) -> asyncio.Task[None]:
+    def _begin_closing(
+        self, leg: Leg, cause: CloseCause, sip_end: tuple[int, str] | None = None
+    ) -> asyncio.Task[None]:
         """Close once, whoever asks first and however often."""
         if leg.closing is None:
-            leg.call.close(cause, leg.glance(time.monotonic_ns()))
+            leg.call.close(cause, leg.glance(time.monotonic_ns()), sip_end)
             self._legs.act(leg)
             leg.closing = asyncio.create_task(self._close_leg(leg), name=f"close {leg.call.id}")
             leg.closing.add_done_callback(report_failure)
@@ -228,18 +265,58 @@ class Switchboard:
     async def _close_leg(self, leg: Leg) -> None:
         await leg.settled()
         statistics = None
-        if leg.call.state == "open":
+        if leg.call.state != "closed":
             self._legs.detach(leg)
             leg.media.worker.send(CloseLeg(leg.row))
             await asyncio.wait({leg.gone}, timeout=_CLOSE_SECONDS)
             statistics = leg.gone.result() if leg.gone.done() else None
-        if leg.call.state == "open":
+        if leg.call.state != "closed":
             self._legs.bury(leg, "closed", statistics)
 
     async def _close_all(self, cause: CloseCause) -> None:
         closing = [self._begin_closing(leg, cause) for leg in tuple(self._open.values())]
         if closing:
             await asyncio.wait(closing)
+
+    # -- what a SIP peer does ------------------------------------------------------------------------------
+
+    def ringing(self, call_id: str, code: int) -> None:
+        """The peer is being called. Without effect, as all of these, on a call that is closed."""
+        self._tell(call_id, lambda leg: leg.call.ringing(code, leg.glance(time.monotonic_ns())))
+
+    def early(self, call_id: str) -> None:
+        """Speech may go out although the call is not answered."""
+        self._tell(call_id, lambda leg: leg.call.early(leg.glance(time.monotonic_ns())))
+
+    def answered(self, call_id: str, media: Media) -> None:
+        """The call is answered: speech begins. Refusals ``invalid``, ``target_not_allowed``."""
+        self._check_media(media)
+
+        def answer(leg: Leg) -> None:
+            now_ns = time.monotonic_ns()
+            leg.call.answered(media, wall_time(now_ns), leg.glance(now_ns))
+            self._limit(leg)
+
+        self._tell(call_id, answer)
+
+    def change(self, call_id: str, media: Media) -> None:
+        """The peer wants its audio elsewhere or otherwise. Refusals ``invalid``, ``target_not_allowed``."""
+        self._check_media(media)
+        self._tell(call_id, lambda leg: leg.call.change(media, leg.glance(time.monotonic_ns())))
+
+    def digit(self, call_id: str, digit: str, duration_ms: int | None) -> None:
+        """A key that the peer told of by other means than RTP."""
+        self._tell(call_id, lambda leg: leg.call.digit(digit, duration_ms, leg.glance(time.monotonic_ns())))
+
+    def _tell(self, call_id: str, tell: Callable[[Leg], None]) -> None:
+        leg = self._open.get(call_id)
+        if leg is not None and not leg.call.closing:
+            tell(leg)
+            self._legs.act(leg)
+
+    def _check_media(self, media: Media) -> None:
+        if media.address is not None:
+            check_target(self.settings, media.address, media.port, media.rtcp_port)
 
     # -- speech -------------------------------------------------------------------------------------------
 
@@ -301,8 +378,12 @@ class Switchboard:
         leg = self._live(call_id)
         if leg.call.closing:
             raise Refusal("wrong_state", f"Call {call_id} is closed")
-        if leg.call.request.dtmf_payload_type is None:
-            raise Refusal("wrong_state", f"Call {call_id} was opened with dtmf_payload_type null")
+        if leg.call.dtmf_payload_type is None:
+            raise Refusal("wrong_state", f"Call {call_id} has no telephone-event (dtmf_payload_type null)")
+        if leg.call.state == "ringing" or leg.call.held:
+            raise Refusal(
+                "wrong_state", f"Call {call_id} is {'on hold' if leg.call.held else 'not answered'}"
+            )
         leg.media.worker.send(SendDigits(leg.row, digits, duration_ms))
 
     # -- small things -------------------------------------------------------------------------------------
@@ -333,4 +414,4 @@ class Switchboard:
 
 
 def _full(why: str) -> Refusal:
-    return Refusal("at_capacity", f"The gateway is full: {why}", retry_after=5)
+    return Refusal("at_capacity", f"The gateway is full: {why}", retry_after=_FULL_SECONDS)

@@ -58,7 +58,8 @@ def check_target(
         raise _refused(target, "is a broadcast address of VOXTRUNK_RTP_ALLOW")
     own_first, own_last = settings.rtp_ports
     for number in (port, rtcp) if _is_own(settings, target) else ():
-        if number == settings.http_port or own_first <= number <= own_last:
+        sip_ports = {own for _, own in settings.sip_listen}
+        if number == settings.http_port or number in sip_ports or own_first <= number <= own_last:
             raise _refused(target, f"port {number} is the gateway's own, whatever VOXTRUNK_RTP_ALLOW says")
     return target
 

@@ -1,6 +1,7 @@
 """The RTP engine of one media worker: legs, their sockets and the ticks that pace them.
 
     open(order, now)      a leg: port, place in the lane with the fewest legs
+    change(order, now)    another target or codec, hold
     tick(tick, due, now)  one tick: act on cuts, stamp and send what is due
     close(row, now)       BYE, statistics
 
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from gateway.media import rtcp
@@ -27,7 +29,7 @@ from gateway.media.leg import Latch, Leg
 from gateway.media.ports import NoPorts, PortAllocator
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
-from gateway.messages import FromMedia, LegClosed, LegOpened, LegRefused, OpenLeg
+from gateway.messages import ChangeLeg, FromMedia, LegClosed, LegOpened, LegRefused, OpenLeg
 from gateway.ring import COUNTERS, RingBlock
 from gateway.settings import Settings
 
@@ -125,7 +127,8 @@ class Engine:
 
     def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
         """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
-        remote = leg.booked = (leg.address, leg.remote_port)
+        # one whose target is not known yet books what nobody else can
+        remote = leg.booked = (leg.address, leg.remote_port) if leg.aimed else ("", leg.row)
         if local not in self._allocators:
             rest_ns = int(self._settings.port_drain_seconds * 1e9)
             self._allocators[local] = PortAllocator(*self._port_range, rest_ns)
@@ -149,15 +152,9 @@ class Engine:
         raise NoPorts("other programs hold the RTP ports that were tried")
 
     def _open_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
-        settings = self._settings
         port = Port(local, number, mux=leg.order.rtcp_mux)
         try:
-            if settings.symmetric_rtp:
-                window_ns = int(settings.symmetric_rtp_window_seconds * 1e9)
-                leg.latch = Latch(now_ns + window_ns, settings.symmetric_rtp_packets)
-                port.share()
-            else:
-                port.connect(leg.address, leg.remote_port)
+            self._aim_port(port, leg, now_ns)
             self.filter(port, leg)
         except OSError:
             port.close()
@@ -166,10 +163,22 @@ class Engine:
         self.on_port(port, True)
         return port
 
+    def _aim_port(self, port: Port, leg: Leg, now_ns: int) -> None:
+        """Connect the port of one leg alone, unless its peer may turn out to be elsewhere, or is yet unknown."""
+        settings = self._settings
+        if settings.symmetric_rtp and leg.aimed:
+            window_ns = int(settings.symmetric_rtp_window_seconds * 1e9)
+            leg.latch = Latch(now_ns + window_ns, settings.symmetric_rtp_packets)
+        if leg.latch is None and leg.aimed:
+            port.connect(leg.address, leg.remote_port)
+        else:
+            port.share()
+
     def _share_port(self, port: Port) -> None:
         port.share()
         self.filter(port, None)
         for leg in port.legs:
+            leg.latch = None  # which would connect the port
             self._lanes[leg.group_key].changed()
 
     def filter(self, port: Port, leg: Leg | None) -> None:
@@ -188,7 +197,7 @@ class Engine:
             del self._ports[port.address, port.number]
             port.close()
 
-    def _join_lane(self, leg: Leg, port: Port) -> None:
+    def _join_lane(self, leg: Leg, port: Port, acked: int | None = None, changes: int = 0) -> None:
         ptime = leg.order.ptime_ms
         phases = [(ptime, phase) for phase in range(period(ptime))]
         for key in phases:
@@ -197,7 +206,59 @@ class Engine:
         self._periods = tuple(sorted({ptime for ptime, _ in self._lanes}))
         leg.group_key = min(phases, key=lambda key: self._lanes[key].group.n)
         lane = self._lanes[leg.group_key]
-        lane.add(leg, port, leg.order.payload_type, secrets.randbits(16), secrets.randbits(32))
+        lane.add(leg, port, secrets.randbits(16), secrets.randbits(32), acked, changes)
+
+    def change(self, order: ChangeLeg, now_ns: int) -> None:
+        """Send elsewhere or otherwise from the next packet on. Raises NoPorts, OSError; nothing is sent then."""
+        leg = self.legs[order.row]
+        lane, i = self._lanes[leg.group_key], leg.index
+        lane.group.changes[i] += order.with_cut
+        try:
+            self._retarget(leg, order, now_ns)
+        except (NoPorts, OSError):
+            leg.lost = lane.group.mute[i] = lane.group.speech_waits[i] = True
+            raise
+        if leg.lost:
+            leg.lost = lane.group.mute[i] = lane.group.sent_before[i] = False
+            lane.group.speech_waits[i] = leg in lane.dialling
+        if order.dtmf_payload_type is None and leg in lane.dialling:
+            self._dialled(leg, lane)  # nothing is left to send the rest as
+        leg.order = msgspec.structs.replace(
+            leg.order,
+            payload_type=order.payload_type,
+            law=order.law,
+            ptime_ms=order.ptime_ms,
+            dtmf_payload_type=order.dtmf_payload_type,
+            remote_rtcp_port=order.remote_rtcp_port,
+            held=order.held,
+        )
+        port = self.port_of[leg.row]
+        self.filter(port, leg if len(port.legs) == 1 else None)
+        if order.ptime_ms != lane.group.ptime_ms:
+            assert not lane.group.packets[i], "a packet time cannot change once packets were sent"
+            acked, changes = int(lane.group.acked[i]), int(lane.group.changes[i])
+            lane.remove(leg)
+            self._join_lane(leg, port, acked, changes)
+            lane, i = self._lanes[leg.group_key], leg.index
+        lane.group.code(i, order.payload_type, order.law)
+        lane.group.suppress[i] = leg.order.suppress_silence or order.held
+
+    def _retarget(self, leg: Leg, order: ChangeLeg, now_ns: int) -> None:
+        ip = ipaddress.ip_address(order.remote_address)
+        target = str(getattr(ip, "ipv4_mapped", None) or ip), order.remote_port
+        if target == (leg.address, leg.remote_port) and not leg.lost:
+            return
+        port = self.port_of[leg.row]
+        lane = self._lanes[leg.group_key]
+        if family_of(target[0]) != family_of(port.address):
+            raise OSError(errno.EAFNOSUPPORT, f"the leg is at {port.address}")
+        self._allocators[port.address].move(port.number, leg.booked, target)
+        leg.booked = target
+        leg.aim(*target)
+        leg.heard_ns, leg.timed_out, leg.refused_ns = now_ns, False, 0
+        lane.changed()
+        if len(port.legs) == 1:
+            self._aim_port(port, leg, now_ns)
 
     def latched(self, leg: Leg, source: tuple[str, int]) -> None:
         """Send to ``source`` from now on, and listen to nobody else. Raises OSError."""
@@ -261,10 +322,11 @@ class Engine:
             i = leg.index
             assert leg.sender is not None
             if not leg.sender.active:
-                for message in leg.digits_done():
+                for message in self._dialled(leg, lane):
                     self._tell(message)
-                lane.dialling.remove(leg)
-                group.mute[i] = group.speech_waits[i] = False
+                continue
+            if leg.lost or leg.order.held:
+                group.mute[i] = leg.lost
                 continue
             timestamp = (int(group.timestamp_base[i]) + group.step * k) & 0xFFFFFFFF
             datagram = leg.digit_packet(timestamp, int(group.sequence[i]))
@@ -273,6 +335,12 @@ class Engine:
                 group.sequence[i] += np.uint16(1)
                 group.packets[i] += 1
                 self.send_to_peer(leg, datagram)
+
+    def _dialled(self, leg: Leg, lane: Lane) -> list[FromMedia]:
+        """Back to speech; returns what to tell of the digits."""
+        lane.dialling.remove(leg)
+        lane.group.mute[leg.index] = lane.group.speech_waits[leg.index] = False
+        return leg.digits_done()
 
     def dial(self, row: int, digits: str, duration_ms: int) -> None:
         """Send digits from the next packet time on; speech waits meanwhile."""
@@ -319,7 +387,9 @@ class Engine:
         return (base + since_first_ns * 8 // 1_000_000) & 0xFFFFFFFF
 
     def report(self, leg: Leg, port: Port, now_ns: int, *, bye: bool = False) -> None:
-        """Send the leg's SR, SDES and, at its end, BYE."""
+        """Send the leg's SR, SDES and, at its end, BYE; nothing while its target is not known."""
+        if not leg.aimed:
+            return
         group = self._lanes[leg.group_key].group
         packets = int(group.packets[leg.index])
         datagram = rtcp.build_sender_report(

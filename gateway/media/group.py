@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.media.packet import HEADER, MARKER, VERSION_2
+from gateway.messages import Law
 from gateway.ring import CAPACITY, NEVER, UNIT_MS, UNIT_OCTETS, RingBlock
 
 _FIRST_CAPACITY: Final = 64
@@ -30,6 +31,7 @@ _FIELDS: Final[dict[str, str]] = {
     "first_slot": "i8",
     "limit": "i8",
     "acked": "i8",
+    "changes": "i8",
     "silence": "i8",
     "payload_type": "u1",
     "suppress": "?",
@@ -42,10 +44,13 @@ _FIELDS: Final[dict[str, str]] = {
     "sent_before": "?",
     "dry_before": "?",
 }
-"""A leg's state, by index in the group. ``slot``: the place of the next packet in its part of the ring, which
-begins at ``first_slot``. ``limit``: the position of a cut under way. ``speech_waits``: the ring is
-not to be read (a digit is being sent). ``missed``: packet times that stalls skipped. ``mute``: another packet
-takes the audio packet's place."""
+"""A leg's state, by index in the group.
+
+``slot``: the place of the next packet in its part of the ring, which begins at ``first_slot``. ``limit``: the
+position of a cut under way. ``changes``: how many that belong to a cut were made (see ``gateway.ring``).
+``speech_waits``: the ring is not to be read (a digit is being sent). ``missed``: packet times skipped by stalls.
+``mute``: another packet takes the audio packet's place.
+"""
 
 _SCRATCH: Final[dict[str, str]] = {
     "written": "i8",
@@ -75,6 +80,7 @@ class Group:
     first_slot: npt.NDArray[np.int64]
     limit: npt.NDArray[np.int64]
     acked: npt.NDArray[np.int64]
+    changes: npt.NDArray[np.int64]
     silence: npt.NDArray[np.int64]
     payload_type: npt.NDArray[np.uint8]
     suppress: npt.NDArray[np.bool_]
@@ -112,9 +118,21 @@ class Group:
     # -- membership, between ticks ------------------------------------------------------------------------
 
     def add(
-        self, row: int, payload_type: int, ssrc: int, sequence: int, timestamp: int, suppress: bool
+        self,
+        row: int,
+        payload_type: int,
+        law: Law,
+        ssrc: int,
+        sequence: int,
+        timestamp: int,
+        suppress: bool,
+        *,
+        acked: int | None = None,
+        changes: int = 0,
     ) -> int:
-        """A new leg; its ring row begins at position 0. ``timestamp`` is that of tick number 0.
+        """A leg that has sent nothing yet; its ring row begins at position 0. ``timestamp`` is that of tick 0.
+
+        ``acked``, ``changes``: those that it had, if it comes from another group.
 
         Returns its index. ``packet`` may have moved in memory: see ``capacity``.
         """
@@ -126,9 +144,9 @@ class Group:
         self.sent[i] = self.slot[i] = 0
         self.first_slot[i] = row * self._slots
         self.limit[i] = NEVER
-        self.acked[i] = self.ring.generation[row]
-        self.silence[i] = (self.ring.legs + (payload_type == 8)) * self._slots
-        self.payload_type[i] = payload_type
+        self.acked[i] = self.ring.generation[row] if acked is None else acked
+        self.changes[i] = changes
+        self.code(i, payload_type, law)
         self.suppress[i] = suppress
         self.speech_waits[i] = self.mute[i] = self.sent_before[i] = self.dry_before[i] = False
         self.timestamp_base[i] = timestamp
@@ -137,7 +155,6 @@ class Group:
         header = self.packet["header"]
         header["version"][i] = VERSION_2
         header["ssrc"][i] = ssrc
-        header["marker_type"][i] = payload_type
         for name in ("sent", "sent_ns", "underruns", "dry_ticks"):
             getattr(self.ring, name)[row] = 0
         self.ring.acked[row] = self.acked[i]
@@ -155,6 +172,12 @@ class Group:
         self.n = last
         self._members_changed()
         return last
+
+    def code(self, i: int, payload_type: int, law: Law) -> None:
+        """Send ``law`` as ``payload_type`` from the next packet on."""
+        self.payload_type[i] = payload_type
+        self.silence[i] = (self.ring.legs + ("PCMU", "PCMA").index(law)) * self._slots
+        self.packet["header"]["marker_type"][i] = payload_type
 
     def _grow(self) -> None:
         self.capacity = max(_FIRST_CAPACITY, 2 * self.capacity)
@@ -185,6 +208,9 @@ class Group:
         """Act on a new generation of leg ``i`` (see ``gateway.ring``); True once the ring is let go."""
         ring, row = self.ring, int(self.rows[i])
         generation, at = int(ring.generation[row]), int(ring.cut_at[row])
+        if self.changes[i] < ring.changes[row]:
+            self.limit[i] = at  # what the cut makes room for has yet to be told us
+            return False
         end = min(at, int(ring.written[row]))
         # a row that the writer has not taken back since the last cut has nothing more to send
         taken_back = ring.written_generation[row] == self.acked[i]

@@ -45,10 +45,23 @@ class Lane:
         self._runs: list[tuple[int, int, int]] = []
         self._messages = np.zeros(0, MESSAGE)
 
-    def add(self, leg: Leg, port: Port, payload_type: int, sequence: int, timestamp: int) -> None:
-        """Take a leg in; it sends from the lane's next tick on. ``timestamp`` is that of packet time 0."""
-        suppress = leg.order.suppress_silence
-        leg.index = self.group.add(leg.row, payload_type, leg.ssrc, sequence, timestamp, suppress)
+    def add(
+        self, leg: Leg, port: Port, sequence: int, timestamp: int, acked: int | None, changes: int
+    ) -> None:
+        """Take a leg in; it sends from the lane's next tick on. See ``Group.add``."""
+        suppress = leg.order.suppress_silence or leg.order.held
+        order = leg.order
+        leg.index = self.group.add(
+            leg.row,
+            order.payload_type,
+            order.law,
+            leg.ssrc,
+            sequence,
+            timestamp,
+            suppress,
+            acked=acked,
+            changes=changes,
+        )
         self.legs.append(leg)
         self.ports.append(port)
         self._dirty = True

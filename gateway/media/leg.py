@@ -73,6 +73,8 @@ class Leg:
     receiver: DigitReceiver = field(default_factory=DigitReceiver)
     sending_digits: list[str] = field(default_factory=list)
     latch: Latch | None = None
+    lost: bool = False
+    """Where it should send cannot be had: rather silent than heard by whom it is no longer meant for."""
     report: Quality | None = None
     heard_ns: int = 0
     timed_out: bool = False
@@ -91,6 +93,11 @@ class Leg:
     def row(self) -> int:
         """Its row in the ring."""
         return self.order.row
+
+    @property
+    def aimed(self) -> bool:
+        """Whether it is known where to send."""
+        return self.remote_port != 0
 
     @property
     def rtcp_target(self) -> tuple[str, int]:

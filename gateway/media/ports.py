@@ -47,15 +47,26 @@ class PortAllocator:
                     return port
         raise NoPorts(f"all {len(self._used) + len(self._free)} RTP ports are in use or at rest")
 
+    def move(self, port: int, old: Remote, new: Remote) -> None:
+        """A leg on ``port`` now sends to ``new``. Raises NoPorts if another one on it does so already."""
+        if new in self._used[port] and new != old:
+            raise NoPorts(f"another leg on port {port} sends to {new[0]} port {new[1]}")
+        self._forget(port, old)
+        self._used[port].add(new)
+        self._ports_of.setdefault(new, set()).add(port)
+
     def release(self, port: int, remote: Remote, now_ns: int, *, foreign: bool = False) -> None:
         """A leg has left its port; when the last one leaves, it rests.
 
         ``foreign``: the port turned out to be another program's, so it rests for a minute.
         """
+        self._forget(port, remote)
+        if not self._used[port]:
+            del self._used[port]
+            heapq.heappush(self._free, (now_ns + (_FOREIGN_REST_NS if foreign else self._rest_ns), port))
+
+    def _forget(self, port: int, remote: Remote) -> None:
         self._used[port].remove(remote)
         self._ports_of[remote].remove(port)
         if not self._ports_of[remote]:
             del self._ports_of[remote]
-        if not self._used[port]:
-            del self._used[port]
-            heapq.heappush(self._free, (now_ns + (_FOREIGN_REST_NS if foreign else self._rest_ns), port))

@@ -30,8 +30,19 @@ from gateway.media import rtcp
 from gateway.media.counters import Counter, record_lateness
 from gateway.media.engine import Engine
 from gateway.media.inbound import Inbound
+from gateway.media.ports import NoPorts
 from gateway.media.schedule import Schedule, TickTimer
-from gateway.messages import CloseLeg, FromMedia, LegOpened, MediaReady, OpenLeg, SendDigits, ToMedia
+from gateway.messages import (
+    ChangeLeg,
+    CloseLeg,
+    FromMedia,
+    LegOpened,
+    LegTrouble,
+    MediaReady,
+    OpenLeg,
+    SendDigits,
+    ToMedia,
+)
 from gateway.ring import RingBlock
 from gateway.settings import Settings, effective_settings
 
@@ -102,10 +113,19 @@ class MediaWorker:
                 if isinstance(answer, LegOpened):
                     self._plan_report(message.row, now_ns, first=True)
                 self._tell(answer)
+            case ChangeLeg():
+                self._change(message, now_ns)
             case CloseLeg(row):
                 self._tell(self._engine.close(row, now_ns))
             case SendDigits(row, digits, duration_ms):
                 self._engine.dial(row, digits, duration_ms)
+
+    def _change(self, order: ChangeLeg, now_ns: int) -> None:
+        try:
+            self._engine.change(order, now_ns)
+        except (NoPorts, OSError) as error:
+            target = f"{order.remote_address} port {order.remote_port}"
+            self._tell(LegTrouble(order.row, "unreachable", f"cannot send to {target}: {error}"))
 
     # -- time ---------------------------------------------------------------------------------------------
 

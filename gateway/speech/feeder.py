@@ -116,7 +116,7 @@ class Feeder:
         rows = self._rings[message.ring]
         self._detach(message.ring, message.row)
         stream = Stream(rows.block, message.ring, message.row, message.law, message.ptime_ms, self._tell)
-        stream.cut(message.generation, ())
+        stream.cut(message.generation, (), message.law)
         rows.streams[message.row] = stream
         self._touch(stream, now_ns)
 
@@ -150,7 +150,7 @@ class Feeder:
     def _cut(self, message: Cut, now_ns: int) -> None:
         stream = self._rings[message.ring].streams.get(message.row)
         if stream is not None:
-            self._leave(stream.cut(message.generation, message.drop))
+            self._leave(stream.cut(message.generation, message.drop, message.law))
             self._touch(stream, now_ns)
 
     # -- what is made -------------------------------------------------------------------------------------

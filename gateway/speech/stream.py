@@ -18,10 +18,12 @@ from gateway.messages import Described, FromSynthesis, Law, Laying, SpeechFailed
 from gateway.ring import CAPACITY, NEVER, UNIT_OCTETS, RingBlock
 from gateway.speech.schedule import LOOKAHEAD
 from gateway.speech.track import Stretch, Track
+from telephony_codecs import transcode
 
 Tell = Callable[[FromSynthesis], None]
 
 _HORIZON: Final = LOOKAHEAD + CAPACITY
+_RING_OCTETS: Final = CAPACITY * UNIT_OCTETS
 _NOTHING: Final = memoryview(b"")
 
 
@@ -154,9 +156,13 @@ class Stream:
         self.held = self.held or at is not None
         return utterance, at
 
-    def cut(self, generation: int, drop: Iterable[int]) -> list[Utterance]:
-        """Control has cut the ring: await the pacer, and drop these utterances. Returns those dropped."""
+    def cut(self, generation: int, drop: Iterable[int], law: Law) -> list[Utterance]:
+        """Control has cut the ring: await the pacer, and drop these utterances. Returns those dropped.
+
+        What is laid from then on is in ``law``, whatever its track was made in.
+        """
         self.awaited = generation
+        self.law = law
         self.held = False
         keys = frozenset(drop)
         dropped = [utterance for utterance in self.queue if utterance.key in keys]
@@ -231,13 +237,19 @@ class Stream:
                 return False
             self._begin(utterance)
         while utterance.laid < track.units:
-            payload = track.payload(utterance.laid)
+            payload = self._in_law(track.recipe.law, track.payload(utterance.laid))
             end = utterance.laid + len(payload) // UNIT_OCTETS
             last = track.complete and end == track.units
             utterance.laid += block.lay(row, payload, unfinished=not last) // UNIT_OCTETS
             if utterance.laid < end:
                 return False
         return track.complete
+
+    def _in_law(self, law: Law, payload: memoryview) -> memoryview:
+        """The payload in the leg's law. A track keeps the law it was begun in when the leg's codec changes."""
+        if law == self.law:
+            return payload
+        return memoryview(transcode(bytes(payload[:_RING_OCTETS]), law, self.law))
 
     def _mark_end(self) -> None:
         """An utterance whose end was not known when its last block was laid leaves no underrun behind it."""

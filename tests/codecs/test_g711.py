@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from telephony_codecs import Law, decode, encode
+from telephony_codecs import Law, decode, encode, transcode
 
 EVERY_SAMPLE = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16)
 EVERY_CODE = np.arange(256, dtype=np.uint8)
@@ -61,6 +61,23 @@ def test_every_code_survives_a_round_trip(law: Law) -> None:
     again = encode(law, decode(law, EVERY_CODE))
     changed = EVERY_CODE[again != EVERY_CODE].tolist()
     assert changed == ([0x7F] if law is Law.PCMU else [])  # mu-law alone has a negative zero
+
+
+@pytest.mark.parametrize("source", LAWS)
+@pytest.mark.parametrize("target", LAWS)
+def test_transcoding_every_code_is_decoding_and_encoding(source: Law, target: Law) -> None:
+    expected = encode(target, decode(source, EVERY_CODE))
+    assert transcode(EVERY_CODE.tobytes(), source.value, target.value) == expected.tobytes()
+    pcm = decode(source, EVERY_CODE).astype(int)
+    # half a step is a 33rd of the value, or 8 in the first segment
+    assert (np.abs(decode(target, expected) - pcm) <= np.abs(pcm) / 31 + 8).all()
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_silence_in_the_other_law_is_near_silence(law: Law) -> None:
+    other = next(one for one in LAWS if one is not law)
+    codes = transcode(bytes([law.silence]), law.value, other.value)
+    assert abs(int(decode(other, np.frombuffer(codes, np.uint8))[0])) <= 8
 
 
 @pytest.mark.parametrize("law", LAWS)

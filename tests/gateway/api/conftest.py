@@ -62,7 +62,9 @@ class StandInCall:
     state: str = "open"
     paused: bool = False
     cause: str | None = None
+    answered_at: datetime | None = None
     closed_at: datetime | None = None
+    sip: None = None
     statistics: LegStatistics | None = None
     seq: int = 0
     utterances: tuple[Utterance, ...] = ()

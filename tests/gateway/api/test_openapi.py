@@ -12,6 +12,7 @@ from gateway.api.requests import CreateCall, CreateUtterance, SendDtmf
 ROUTES = {
     ("post", "/v1/calls"), ("get", "/v1/calls"), ("get", "/v1/calls/{call_id}"),
     ("delete", "/v1/calls/{call_id}"), ("post", "/v1/calls/{call_id}/pause"),
+    ("post", "/v1/calls/{call_id}/answer"), ("post", "/v1/calls/{call_id}/reject"),
     ("post", "/v1/calls/{call_id}/resume"), ("post", "/v1/calls/{call_id}/dtmf"),
     ("post", "/v1/calls/{call_id}/stop"), ("post", "/v1/calls/{call_id}/utterances"),
     ("get", "/v1/calls/{call_id}/utterances"), ("get", "/v1/calls/{call_id}/utterances/{uid}"),

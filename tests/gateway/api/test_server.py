@@ -29,10 +29,9 @@ def test_port_0_takes_a_free_one_and_a_taken_one_is_an_error() -> None:
 @asynccontextmanager
 async def running(board: Any) -> AsyncIterator[tuple[asyncio.Task[None], httpx.AsyncClient]]:
     """``serve`` with a client of it; it has ended when the context has."""
-    where: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(board, board.settings, lambda *bound: where.set_result(bound)))
-    host, port = await asyncio.wait_for(where, 10)
-    async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as http:
+    where: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(board, board.settings, where.set_result))
+    async with httpx.AsyncClient(base_url=await asyncio.wait_for(where, 10)) as http:
         yield task, http
     await asyncio.wait_for(task, 20)
 

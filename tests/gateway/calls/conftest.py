@@ -3,7 +3,8 @@
 ``World`` joins ``Call`` to ``gateway.media.group.Group`` and ``gateway.speech.feeder.Feeder`` over a real ring.
 Messages wait until somebody delivers them, and the pacer, the writer and control each move only when told to,
 so that every interleaving of the three processes can be had. The payload of each unit names the utterance and
-the unit, so what the caller really heard is read from the packets.
+the unit in levels that survive transcoding, so what the caller really heard is read from the packets, by the
+law that their payload type stands for.
 """
 
 from __future__ import annotations
@@ -11,26 +12,68 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
+import numpy as np
 import pytest
 
 from gateway.calls.actions import CutRing, Glance, Publish, SetPaused
 from gateway.calls.call import Call
 from gateway.calls.playlist import LOOKS
-from gateway.calls.requests import Interruptible, Mode, OpenCall, Say
+from gateway.calls.requests import Interruptible, Media, Mode, OpenCall, Say, SipFacts
 from gateway.calls.utterance import Utterance
 from gateway.media.group import Group
-from gateway.messages import LegOpened, MarkAt, Word
-from gateway.ring import UNIT_OCTETS, RingBlock
+from gateway.messages import ChangeLeg, LegOpened, MarkAt, Word
+from gateway.ring import SILENCE, UNIT_OCTETS, RingBlock
 from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library
 from gateway.speech.recipe import Origin
 from gateway.speech.track import Failure, Stretch
+from telephony_codecs import Law, encode, transcode
 from tts_core import Script
 
 WORD_UNITS = 6
 """A multiple of every packet size up to 30 ms, in units of 10 ms."""
+
+
+LEVELS = np.array([*(600 * 2**n for n in range(6)), 800, 1600, *(-600 * 2**n for n in range(6)), -800, -1600])
+"""Sixteen levels, one for each nibble, that both laws tell apart."""
+LAW_OF = {0: "PCMU", 8: "PCMA", 96: "PCMU", 97: "PCMA"}
+"""What the payload types of these tests stand for."""
+
+
+def _nibbles(law: str) -> bytes:
+    """A table for ``bytes.translate``: the nibble that a code of this law stands for, 255 for none."""
+    table = bytearray([255] * 256)
+    for source in Law:
+        codes = encode(source, LEVELS.astype(np.int16)).tobytes()
+        for nibble, code in enumerate(transcode(codes, source, law)):
+            assert table[code] in (255, nibble)
+            table[code] = nibble
+    return bytes(table)
+
+
+_CODES = {law: encode(law, LEVELS.astype(np.int16)).tobytes() for law in Law}
+_NIBBLES = {str(law): _nibbles(law) for law in Law}
+
+
+def unit_of(law: str, key: int, unit: int) -> bytes:
+    """10 ms of audio that says whose it is: its nibbles, and again inverted, which the wrong law would spoil."""
+    name = struct.pack("!HH", key, unit).hex()
+    nibbles = [int(digit, 16) for digit in name] + [15 - int(digit, 16) for digit in name]
+    return (bytes(_CODES[Law(law)][nibble] for nibble in nibbles) * 5)[:UNIT_OCTETS]
+
+
+def name_of(law: str, payload: bytes) -> tuple[int, int]:
+    """Key and unit of 10 ms of audio, read in a law."""
+    nibbles = payload.translate(_NIBBLES[law])
+    name, inverse = nibbles[:8], nibbles[8:16]
+    assert all(a + b == 15 for a, b in zip(name, inverse, strict=True)), "not of this law"
+    assert nibbles == (name + inverse) * 5
+    key, unit = struct.unpack("!HH", bytes.fromhex("".join(f"{nibble:x}" for nibble in name)))
+    return key, unit
 
 
 def text_of(number: int, words: int) -> str:
@@ -48,21 +91,35 @@ def words_of(text: str) -> list[Word]:
 
 
 class World:
-    """One leg and all three processes. ``heard``: by key, the units that left in packets, in order."""
+    """One leg and all three processes. ``heard``: by key, the units that left in packets, in order.
 
-    def __init__(self, ptime: int = 20, queue_limit: int = 8) -> None:
+    ``sip``: an incoming call whose INVITE has an offer, or an outgoing one, which learns its target later.
+    ``spurts``: of each packet that left its timestamp, and whether it opens a talkspurt.
+    """
+
+    def __init__(
+        self, ptime: int = 20, queue_limit: int = 8, sip: Literal["in", "out"] | None = None
+    ) -> None:
         self.now_ns = 1_000_000_000
         self.ptime = ptime
         self.ring = RingBlock.create(1)
         generation = self.ring.cut(0)
-        self.group = Group(self.ring, ptime)
-        self.group.add(0, 0, 1, 0, 0, False)
-        request = OpenCall("127.0.0.1", 4000, client_state="the call's")
+        # a call that we place offers 20 ms, whatever the peer then wants
+        opening = 20 if sip == "out" else ptime
+        self.group = Group(self.ring, opening)
+        self.group.add(0, 0, "PCMU", 1, 0, 0, sip is not None)
+        facts = SipFacts("d", sip, "i", "sip:a@b", "sip:c@d", "sip:c@d", (("x-a", "b"),)) if sip else None
+        address, port = ("0.0.0.0", 0) if sip == "out" else ("127.0.0.1", 4000)
+        request = OpenCall(address, port, ptime=opening, client_state="the call's", sip=facts)
         opened = LegOpened(0, "127.0.0.1", 20000, 20001, 1)
+        self.aimed, self.held = port != 0, sip is not None
+        """What the media worker knows."""
+        self.to_media: deque[ChangeLeg] = deque()
+        self.spurts: list[tuple[int, bool]] = []
+        self.payload_types: list[int] = []
         self.call = Call(
             "c_1", request, "v", 0, opened, generation, datetime.now(UTC), queue_limit=queue_limit
         )
-        self.call.ptime = request.ptime
         self.to_writer: deque[object] = deque()
         self.to_control: deque[object] = deque()
         self.events: list[Publish] = []
@@ -96,12 +153,36 @@ class World:
             self.ticks += 1
             self.acknowledge()
             before = int(self.ring.sent[0])
-            self.group.stamp(self.ticks, self.now_ns)
-            if int(self.ring.sent[0]) > before:
-                payload = self.group.packet["payload"][0].tobytes()
-                for at in range(0, len(payload), UNIT_OCTETS):
-                    key, unit = struct.unpack_from("!II", payload, at)
-                    self.heard.setdefault(key, []).append(unit)
+            left = self.group.stamp(self.ticks, self.now_ns)
+            if left:
+                self._packet(spoken=int(self.ring.sent[0]) > before)
+
+    def _packet(self, *, spoken: bool) -> None:
+        """A packet has left."""
+        assert self.aimed, "sent to nobody"
+        packet = self.group.packet[0]
+        marker, payload_type = divmod(int(packet["header"]["marker_type"]), 128)
+        self.spurts.append((int(packet["header"]["timestamp"]), bool(marker)))
+        self.payload_types.append(payload_type)
+        law, payload = LAW_OF[payload_type], packet["payload"].tobytes()
+        if not spoken:
+            assert not self.held, "silence although the leg is held"
+            assert set(payload) == {SILENCE[law == "PCMA"]}
+            return
+        for at in range(0, len(payload), UNIT_OCTETS):
+            key, unit = name_of(law, payload[at : at + UNIT_OCTETS])
+            self.heard.setdefault(key, []).append(unit)
+
+    def hear(self, messages: int | None = None) -> None:
+        """The media worker reads up to that many changes: what ``Engine.change`` does, less sockets."""
+        for _ in range(len(self.to_media) if messages is None else min(messages, len(self.to_media))):
+            order = self.to_media.popleft()
+            self.aimed, self.held = order.remote_port != 0, order.held
+            self.group.changes[0] += order.with_cut
+            if order.ptime_ms != self.group.ptime_ms:
+                self._regroup(order)
+            self.group.code(0, order.payload_type, order.law)
+            self.group.suppress[0] = order.held
 
     def acknowledge(self) -> None:
         """The media worker acts on a cut."""
@@ -120,7 +201,7 @@ class World:
         first = track.units // WORD_UNITS
         mine = everything[first : first + words]
         units = range(track.units, track.units + len(mine) * WORD_UNITS)
-        payload = b"".join(struct.pack("!II", key, unit).ljust(UNIT_OCTETS, b"\xd5") for unit in units)
+        payload = b"".join(unit_of(track.recipe.law, key, unit) for unit in units)
         marks = tuple(MarkAt(f"m{word.start_unit // WORD_UNITS}", word.start_unit) for word in mine)
         last = first + len(mine) >= len(everything)
         self.writer.made(track, Stretch(payload, tuple(mine), marks, last), self.now_ns)
@@ -165,6 +246,14 @@ class World:
         self.call.advance(self.glance())
         self.act()
 
+    def _regroup(self, order: ChangeLeg) -> None:
+        """Another packet time, which may be had only while nothing was sent."""
+        old = self.group
+        assert not old.packets[0]
+        self.group = Group(self.ring, order.ptime_ms)
+        acked, changes = int(old.acked[0]), int(old.changes[0])
+        self.group.add(0, order.payload_type, order.law, 1, 0, 0, order.held, acked=acked, changes=changes)
+
     # -- control ------------------------------------------------------------------------------------------
 
     def glance(self) -> Glance:
@@ -181,9 +270,12 @@ class World:
             if isinstance(action, Publish):
                 self.events.append(action)
             elif isinstance(action, CutRing):
+                self.ring.changes[0] += action.with_change
                 assert self.ring.cut(0, action.at) == action.generation
             elif isinstance(action, SetPaused):
                 self.ring.paused[0] = action.paused
+            elif isinstance(action, ChangeLeg):
+                self.to_media.append(action)
             else:
                 assert self.writer is not None
                 self.to_writer.append(action)
@@ -222,10 +314,32 @@ class World:
         self.act()
         return victims
 
+    def answer(self, **changed: object) -> None:
+        """The peer and we agree, and the 200 is acknowledged."""
+        self.call.answered(self.media(**changed), datetime.now(UTC), self.glance())
+        self.act()
+
+    def change(self, **changed: object) -> None:
+        """A re-INVITE: what is not named stays as it is."""
+        self.call.change(self.media(**changed), self.glance())
+        self.act()
+
+    def media(self, **changed: object) -> Media:
+        """What a peer may want: by default what the call has."""
+        call = self.call
+        ptime = self.ptime if call.state == "ringing" else call.ptime
+        address, port = call.remote or ("127.0.0.1", 4000)
+        now = Media(address, port, port + 1, call.codec, call.payload_type, ptime, 101, call.held)
+        codec = changed.get("codec")
+        if codec is not None and "payload_type" not in changed:
+            changed["payload_type"] = {"PCMU": 0, "PCMA": 8}[str(codec)]
+        return replace(now, **changed)  # type: ignore[arg-type]
+
     # -- all together -------------------------------------------------------------------------------------
 
     def turn(self) -> None:
         """Everybody does all there is to do, short of a packet."""
+        self.hear()
         for _ in range(LOOKS + 1):
             self.write()
             self.make(100)

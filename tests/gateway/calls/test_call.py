@@ -152,7 +152,7 @@ def test_replace_drops_all_but_the_protected(world):
 def test_a_digit_cuts_what_it_may(world, interruptible, states):
     every = [world.say(4, interruptible=kind) for kind in interruptible]
     world.run(3)
-    world.call.digit("5", world.glance())
+    world.call.digit("5", None, world.glance())
     world.act()
     world.finish()
     assert tuple(entry.state for entry in every) == states

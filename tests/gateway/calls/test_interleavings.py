@@ -25,17 +25,30 @@ from gateway.calls.utterance import TERMINAL
 from gateway.errors import Refusal
 
 PROTECTION = st.sampled_from(["any", "any", "dtmf", "none"])
+CHANGES = st.one_of(
+    st.just({"held": True}),
+    st.just({"held": True, "address": None}),
+    st.just({"held": False, "address": "127.0.0.1"}),
+    st.sampled_from(["PCMU", "PCMA"]).map(lambda codec: {"codec": codec}),
+    st.sampled_from([("PCMU", 96), ("PCMA", 97)]).map(lambda coded: dict(zip(CODING, coded, strict=True))),
+    st.just({"port": 5000}),
+)
+"""What a peer wants differently."""
+CODING = ("codec", "payload_type")
+STEPS = st.lists(
+    st.sampled_from(["hear", "write", "make", "pace", "pace", "acknowledge", "look", "read"]), max_size=16
+)
 MODES = st.sampled_from(["append", "append", "interrupt", "replace"])
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Each rule is one step of one process; nobody is prompt."""
+    """Each rule is one step of one process, or a few; nobody need be prompt."""
 
     new_world: ClassVar[Callable[..., Any]]
 
-    @initialize(ptime=st.sampled_from([10, 20, 30]))
-    def open(self, ptime: int) -> None:
-        self.world = type(self).new_world(ptime)
+    @initialize(ptime=st.sampled_from([10, 20, 30]), sip=st.sampled_from([None, "in", "out"]))
+    def open(self, ptime: int, sip: str | None) -> None:
+        self.world = type(self).new_world(ptime, sip=sip)
         self.ends: dict[str, tuple[str, int]] = {}
 
     # -- people
@@ -62,7 +75,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def digit(self) -> None:
-        self.world.call.digit("1", self.world.glance())
+        self.world.call.digit("1", None, self.world.glance())
         self.world.act()
 
     @rule()
@@ -71,7 +84,46 @@ class Interleavings(RuleBasedStateMachine):
         (call.resume if call.paused else call.pause)(self.world.glance())
         self.world.act()
 
+    # -- a SIP peer
+
+    @rule(changed=CHANGES)
+    @precondition(lambda self: self.world.call.state == "ringing")
+    def answer(self, changed: dict[str, Any]) -> None:
+        self.world.answer(**changed)
+
+    @rule()
+    @precondition(lambda self: self.world.call.state == "ringing" and self.world.call.remote)
+    def early(self) -> None:
+        self.world.call.early(self.world.glance())
+        self.world.act()
+
+    @rule(changed=CHANGES)
+    @precondition(lambda self: self.world.call.sip and self.world.call.state == "open")
+    def change(self, changed: dict[str, Any]) -> None:
+        self.world.change(**changed)
+
+    @rule(changed=CHANGES, words=st.integers(1, 8), steps=STEPS)
+    @precondition(lambda self: self.world.call.sip and self.world.writer)
+    def change_in_mid_speech(self, changed: dict[str, Any], words: int, steps: list[str]) -> None:
+        """A call that rings is answered, one that speaks is changed; then some are prompter than others."""
+        world = self.world
+        with suppress(Refusal):  # queue_full
+            world.say(words)
+        world.run(2)
+        (world.answer if world.call.state == "ringing" else world.change)(**changed)
+        for step in steps:
+            getattr(world, step)()
+
     # -- processes
+
+    @rule(packets=st.integers(0, 6))
+    @precondition(lambda self: self.world.writer)
+    def all_are_prompt(self, packets: int) -> None:
+        self.world.run(packets)
+
+    @rule(messages=st.sampled_from([1, None]))
+    def hear(self, messages: int | None) -> None:
+        self.world.hear(messages)
 
     @rule(packets=st.integers(1, 12))
     def pace(self, packets: int) -> None:
@@ -137,6 +189,10 @@ class Interleavings(RuleBasedStateMachine):
             return
         if world.writer is None:
             self.start_writer()
+        if world.call.state == "ringing":
+            world.answer()
+        if world.call.held:
+            world.change(held=False, address="127.0.0.1", port=4000)
         if world.call.paused:
             self.hold_or_go_on()
         world.finish()
@@ -163,7 +219,7 @@ def test_every_interleaving(new_world: Callable[..., Any], pytestconfig: pytest.
     run_state_machine_as_test(
         Interleavings,
         settings=settings(
-            max_examples=120,
+            max_examples=80,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -4,7 +4,6 @@ import os
 import resource
 import socket
 import time
-from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.media.counters import Counter
-from gateway.media.engine import Engine
-from gateway.media.inbound import Inbound
 from gateway.media.packet import (
     RtpPacket,
     TelephoneEvent,
@@ -30,106 +27,10 @@ from gateway.messages import (
     LegOpened,
     LegRefused,
     LegTrouble,
-    OpenLeg,
     Quality,
 )
-from gateway.ring import RingBlock
-from gateway.settings import Settings
 
-S = 1_000_000_000
-
-
-class Peer:
-    """The far end: an RTP socket and an RTCP socket next to it."""
-
-    def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
-        for port in range(24000, 29000, 2):
-            self.rtp = socket.socket(family, socket.SOCK_DGRAM)
-            self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
-            try:
-                self.rtp.bind((host, port))
-                self.rtcp.bind((host, port + 1))
-                break
-            except OSError:
-                self.close()
-        self.host, self.port = host, port
-        self.rtp.setblocking(False)
-        self.rtcp.setblocking(False)
-
-    @staticmethod
-    def drain(sock):
-        data = []
-        while True:
-            try:
-                data.append(sock.recv(2048))
-            except BlockingIOError:
-                return data
-
-    def packets(self):
-        return [parse_rtp(d) for d in self.drain(self.rtp)]
-
-    def close(self):
-        self.rtp.close()
-        self.rtcp.close()
-
-
-class Rig:
-    """An engine with its ring, its inbound side, and a hand on the clock."""
-
-    def __init__(self, **overrides):
-        self.settings = Settings(**({"rtp_ports": "23200-23399", "port_drain_seconds": 0} | overrides))
-        self.ring = RingBlock.create(64)
-        self.told = []
-        self.now = S
-        self.engine = Engine(self.ring, self.settings, self.settings.rtp_ports, S, self.told.append)
-        self.inbound = Inbound(self.engine, self.told.append, lambda address: address.startswith("127."))
-        self.next_tick = 0
-
-    def open(self, row, peer, **more):
-        order = {"payload_type": 0, "ptime_ms": 20, "dtmf_payload_type": 101, "suppress_silence": False}
-        self.ring.cut(row)
-        return self.engine.open(OpenLeg(row, peer.host, peer.port, **(order | more)), self.now)
-
-    def run(self, ms):
-        for _ in range(int(ms / 2.5)):
-            self.engine.tick(self.next_tick, self.now)
-            self.next_tick += 1
-            self.now += 2_500_000
-
-    def read(self):
-        time.sleep(0.01)
-        for _ in range(20):
-            self.inbound.read(self.now)
-
-    def close(self):
-        for row in list(self.engine.legs):
-            self.engine.close(row, self.now)
-        self.inbound.close()
-        self.ring.close()
-
-
-@pytest.fixture
-def rig():
-    with ExitStack() as stack:
-
-        def make(**overrides):
-            made = Rig(**overrides)
-            stack.callback(made.close)
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def peer():
-    with ExitStack() as stack:
-
-        def make(*args):
-            made = Peer(*args)
-            stack.callback(made.close)
-            return made
-
-        yield make
+from .conftest import Peer, Rig, S
 
 
 def test_a_leg_sends_from_the_port_it_was_given(rig, peer, writer):

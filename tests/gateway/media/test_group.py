@@ -33,7 +33,8 @@ class Line:
 
 
 def _leg(group, row, *, ssrc=1, payload_type=0, suppress=False, sequence=10, timestamp=100):
-    return group.add(row, payload_type, ssrc, sequence, timestamp, suppress)
+    law = "PCMA" if payload_type == 8 else "PCMU"
+    return group.add(row, payload_type, law, ssrc, sequence, timestamp, suppress)
 
 
 @pytest.mark.parametrize("ptime", [10, 20, 30, 40, 60])
@@ -288,4 +289,50 @@ def test_members_come_and_go_and_each_keeps_its_own_stream(data):
         assert [p.sequence for p in packets] == [ssrc + i for i in range(len(packets))]
         assert line.octets(ssrc)[:480] == bytes([ssrc % 251]) * 480
         assert len(packets) == told.get(ssrc, 0) + 3
+    ring.close()
+
+
+STEPS = st.lists(
+    st.sampled_from(["recode", "cut", "cut later", "tick", "look", "told", "write"]), max_size=60
+)
+SPEECH = {0: set(range(1, 100)), 8: set(range(100, 200))}
+"""Octets that this test says in each law, by payload type."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_a_cut_with_a_change_waits_for_it_and_no_packet_mixes_laws(steps):
+    """Control recodes and cuts, its messages come late, the writer lays whenever it may, the pacer paces."""
+    ring = RingBlock.create(1)
+    group = Group(ring, 20)
+    _leg(group, 0)
+    line, types, mail = Line(group), {0: 0}, []
+    law = 0
+    for step in [*steps, *["told"] * len(steps), *["tick"] * 4, "write", "tick"]:
+        match step:
+            case "recode":
+                law = 8 - law
+                ring.changes[0] += 1
+                types[ring.cut(0)] = law
+                mail.append(law)
+            case "cut" | "cut later":
+                types[ring.cut(0, int(ring.sent[0]) + 6 if step == "cut later" else 0)] = law
+            case "told" if mail:
+                group.changes[0] += 1
+                group.code(0, mail[0], "PCMA" if mail.pop(0) else "PCMU")
+            case "look" | "tick":
+                let_go = group.cut(0)
+                assert not (let_go and mail), "let go before every change was told"
+                line.tick(step == "tick")
+            case "write":
+                generation = int(ring.generation[0])
+                if ring.written_generation[0] == generation or ring.adopt(0, generation):
+                    octets = bytes([min(SPEECH[types[generation]])]) * UNIT_OCTETS * 8
+                    ring.lay(0, memoryview(octets), unfinished=False)
+    packets = line.packets[1]
+    for packet in packets:
+        silence = {A if packet.payload_type else MU}
+        assert set(packet.payload) in (silence, set(packet.payload) & SPEECH[packet.payload_type])
+    assert packets[-1].payload_type == law
+    assert set(packets[-1].payload) <= SPEECH[law], "it speaks again"
     ring.close()

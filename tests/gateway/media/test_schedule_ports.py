@@ -58,10 +58,19 @@ def test_no_two_legs_of_a_port_have_the_same_remote(data):
     ports, now, legs = PortAllocator(30001, 30012, S), 0, []
     for _ in range(data.draw(st.integers(1, 60))):
         now += data.draw(st.integers(0, S))
-        if legs and data.draw(st.booleans()):
-            ports.release(*legs.pop(data.draw(st.integers(0, len(legs) - 1))), now)
-            continue
         remote = ("127.0.0.1", data.draw(st.integers(1, 6)))
+        if legs and data.draw(st.booleans()):
+            port, old = legs.pop(data.draw(st.integers(0, len(legs) - 1)))
+            if data.draw(st.booleans()):
+                ports.release(port, old, now)
+            elif (port, remote) in legs:
+                with pytest.raises(NoPorts):
+                    ports.move(port, old, remote)
+                legs.append((port, old))
+            else:
+                ports.move(port, old, remote)
+                legs.append((port, remote))
+            continue
         try:
             legs.append((ports.take(remote, now), remote))
         except NoPorts:
@@ -69,4 +78,13 @@ def test_no_two_legs_of_a_port_have_the_same_remote(data):
             free_of_remote = used - {port for port, other in legs if other == remote}
             assert not free_of_remote, "a port that could be shared was refused"
     assert len(set(legs)) == len(legs)
+    for port, remote in legs:
+        ports.release(port, remote, now)
+    assert sorted(ports.take(("127.0.0.1", 7), now + S) for _ in range(5)) == [
+        30002,
+        30004,
+        30006,
+        30008,
+        30010,
+    ]
     assert all(port % 2 == 0 and 30001 < port < 30012 for port, _ in legs)

@@ -47,7 +47,13 @@ class Worker:
 
     async def open(self, row, port, **more):
         self.ring.cut(row)
-        order = {"payload_type": 0, "ptime_ms": 20, "dtmf_payload_type": 101, "suppress_silence": False}
+        order = {
+            "payload_type": 0,
+            "law": "PCMU",
+            "ptime_ms": 20,
+            "dtmf_payload_type": 101,
+            "suppress_silence": False,
+        }
         self.link.send(OpenLeg(row, "127.0.0.1", port, **(order | more)))
         opened = await self.next()
         assert isinstance(opened, LegOpened)
@@ -115,7 +121,7 @@ async def test_a_burst_of_openings_delays_no_live_leg(worker):
         await worker.open(0, port)
         for row in range(1, 60):
             worker.ring.cut(row)
-            worker.link.send(OpenLeg(row, "127.0.0.1", 9, 0, 20, None, True))
+            worker.link.send(OpenLeg(row, "127.0.0.1", 9, 0, "PCMU", 20, None, True))
         for _ in range(59):
             assert isinstance(await worker.next(), LegOpened)
         await asyncio.sleep(0.5)

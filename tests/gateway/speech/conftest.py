@@ -28,6 +28,7 @@ from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library
 from gateway.speech.recipe import Origin
 from gateway.speech.track import Failure, Stretch, Track
+from telephony_codecs import transcode
 
 STEP_NS = 10_000_000
 
@@ -50,7 +51,7 @@ class Rig:
     """Control, feeder, maker and pacer of ``legs`` legs, a step of 10 ms at a time.
 
     Whatever is sent is compared with what the messages say lies there, and with what was made. ``log`` holds
-    every message to control, ``heard`` the octets that were sent of each utterance.
+    every message to control, ``heard`` the octets that were sent of each utterance, as they were made.
     """
 
     def __init__(self, ptimes: tuple[int, ...] = (20,), capacity: int = 1 << 20) -> None:
@@ -68,6 +69,9 @@ class Rig:
         self.doomed: list[tuple[int, int, int]] = []  # row, generation, key: silent once acknowledged
         self.failed: dict[int, int] = {}  # key: the unit at which it ends
         self.packets = [0] * len(ptimes)
+        self.laws = ["PCMU"] * len(ptimes)
+        self.made_in: dict[int, str] = {}  # key: the law that its track is made in
+        self.law_of: dict[tuple[int, int], str] = {}  # row, generation: the law that is sent
         self.dropped: list[Track] = []
         self._growing: dict[Track, Iterator[bytes]] = {}
         self._described: dict[int, int] = {}
@@ -81,11 +85,13 @@ class Rig:
 
     def attach(self, row: int = 0) -> None:
         generation = int(self.block.generation[row])
-        self.inbox.append(AttachLeg(0, row, generation, "PCMU", self.ptimes[row]))
+        self.law_of[row, generation] = self.laws[row]
+        self.inbox.append(AttachLeg(0, row, generation, self.laws[row], self.ptimes[row]))
 
     def speak(self, source: str, row: int = 0, before: int | None = None) -> int:
         key = next(self._keys)
         self.sources[key] = row, source
+        self.made_in[key] = self.laws[row]
         self.inbox.append(Speak(0, row, key, "v", 1.0, 0.0, text=source, before=before))
         return key
 
@@ -95,8 +101,14 @@ class Rig:
     def cut(self, *drop: int, at: int = 0, row: int = 0) -> int:
         generation = self.block.cut(row, at)
         self.doomed += [(row, generation, key) for key in drop]
-        self.inbox.append(Cut(0, row, generation, drop))
+        self.law_of[row, generation] = self.laws[row]
+        self.inbox.append(Cut(0, row, generation, drop, self.laws[row]))
         return generation
+
+    def recode(self, row: int = 0) -> int:
+        """The other law, from the next packet on. That the pacer knows of it is not its subject here."""
+        self.laws[row] = "PCMA" if self.laws[row] == "PCMU" else "PCMU"
+        return self.cut(row=row)
 
     def detach(self, row: int = 0) -> None:
         self.silent |= {key for key, (other, _) in self.sources.items() if other == row}
@@ -217,8 +229,10 @@ class Rig:
         heard = self.heard[laying.key]
         assert len(heard) == unit * UNIT_OCTETS, "octets lost or sent twice"
         made = self.whole(laying.key)[len(heard) : len(heard) + len(packet)]
-        assert packet == made, "not the octets that were made"
-        heard += packet
+        law, source = self.law_of[row, generation], self.made_in[laying.key]
+        expected = made if law == source else transcode(made, source, law)
+        assert packet == expected, "not the octets that were made"
+        heard += made
         self.packets[row] += 1
         block.sent[row] = sent + units
 

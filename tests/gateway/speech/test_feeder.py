@@ -325,3 +325,37 @@ def test_short_utterances_wait_for_one_clause_of_a_long_one_at_most(new_rig: Cal
         )
     finally:
         rig.close()
+
+
+def test_a_stream_changes_its_law_where_it_was_cut(rig: Any) -> None:
+    current, queued = speak_all(rig, "1:60,60", "2:30")
+    rig.step(20)
+    heard = len(rig.heard[current]) // UNIT_OCTETS
+    generation = rig.recode()
+    rig.finish()
+    laid = rig.laying(current)
+    assert (laid.generation, laid.offset) == (generation, heard), "again from its first unheard unit"
+    rig.check_all_heard()
+    assert {rig.made_in[key] for key in (current, queued)} == {"PCMU"}
+
+
+def test_what_is_said_after_a_change_is_made_in_the_new_law(rig: Any) -> None:
+    speak_all(rig, "1:60")
+    rig.recode()
+    key = rig.speak("1:60")
+    rig.deliver()
+    track = rig.make(1)
+    assert (track.recipe.source, track.recipe.law) == ("1:60", "PCMA"), "the old law's copy will not do"
+    rig.finish()
+    assert rig.made_in[key] == "PCMA"
+    rig.check_all_heard()
+
+
+def test_a_change_there_and_back_costs_nothing_of_what_was_made(rig: Any) -> None:
+    (key,) = speak_all(rig, "1:100")
+    for _ in range(2):
+        rig.step(30)
+        rig.recode()
+    rig.finish()
+    assert bytes(rig.heard[key]) == rig.whole(key)
+    rig.check_all_heard()

@@ -15,6 +15,7 @@ PICK = st.integers(0, 1 << 16)
 SPEAK = st.tuples(st.just("speak"), ROW, st.integers(0, 3), SIZES, st.none() | PICK)
 RUN = st.tuples(st.just("run"), st.integers(1, 150))
 CUT = st.tuples(st.just("cut"), ROW, st.lists(PICK, max_size=2), st.none() | PICK)
+RECODE = st.tuples(st.just("recode"), ROW)
 REMOVE = st.tuples(st.just("remove"), PICK)
 RARE = st.one_of(
     st.tuples(st.just("deliver"), st.integers(1, 4)),
@@ -25,7 +26,14 @@ RARE = st.one_of(
     st.tuples(st.just("reopen"), ROW),
 )
 ROUND = st.tuples(
-    SPEAK, RUN, SPEAK, RUN, st.one_of(CUT, REMOVE), RARE, RUN, st.one_of(SPEAK, CUT, REMOVE, RARE)
+    SPEAK,
+    RUN,
+    SPEAK,
+    RUN,
+    st.one_of(CUT, REMOVE, RECODE),
+    RARE,
+    RUN,
+    st.one_of(SPEAK, CUT, REMOVE, RARE, RECODE),
 )
 
 
@@ -44,6 +52,8 @@ def operate(rig: Any, operation: tuple[Any, ...]) -> None:
             drop = [victim for pick in picks if (victim := key(pick, row)) is not None]
             laying = None if at is None or (other := key(at, row)) is None else rig.laying(other)
             rig.cut(*drop, at=laying.at if laying else 0, row=row)
+        case "recode", row:
+            rig.recode(row)
         case "remove", pick:
             if (victim := key(pick)) is not None:
                 rig.remove(victim)

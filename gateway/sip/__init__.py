@@ -1,0 +1,1 @@
+"""Calls over SIP: each dialog of ``sip_glue`` joined to a call of ``gateway.calls``."""
