@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ceiling as ceiling_bench
-from bench import machine, pace, soak, words
+from bench import machine, pace, sip, soak, words
 
 app = typer.Typer(help="Load benches. Each runs a gateway of its own on this machine.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and keep nothing.")]
@@ -124,6 +124,22 @@ def soak_command(
 ) -> None:
     """Calls opened and closed by the thousand: what grows, and what is left."""
     _present("soak", [soak.soak(seconds, requests)], as_json)
+
+
+@app.command("sip")
+def sip_command(
+    legs: Annotated[int, typer.Option(help="Legs that speak meanwhile.")] = 1000,
+    rate: Annotated[list[float], typer.Option(help="SIP calls a second to offer.")] = [150, 300],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="How long.")] = 20,
+    noise: Annotated[bool, typer.Option(help="Broken messages at the SIP port as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """SIP calls set up beside speaking legs, and noise at the SIP port."""
+    rows = []
+    for each in rate:
+        with _log.status(f"{each:g} SIP calls a second beside {legs} speaking legs"):
+            rows.append(sip.run(legs, each, seconds, noise=noise))
+    _present("sip", rows, as_json)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ class SendPath:
                     port.connect(host, number)
                 self.ports.append(port)
             self.ring.cut(row)
-            leg = Leg(OpenLeg(row, host, number, 0, _PTIME, None, False), host, number, "", 0)
-            self.lane.add(leg, self.ports[-1], 0, 0, 0)
+            leg = Leg(OpenLeg(row, host, number, 0, "PCMU", _PTIME, None, False), host, number, "", 0)
+            self.lane.add(leg, self.ports[-1], 0, 0, None, 0)
             self.ring.adopt(row, int(self.ring.generation[row]))
         self.lane.lay_out()
 

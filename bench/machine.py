@@ -37,6 +37,12 @@ def describe() -> dict[str, Any]:
     }
 
 
+def stolen_seconds() -> float:
+    """CPU time, all cores together, that the hypervisor gave to others since boot (proc(5), "steal")."""
+    total = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(total[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def _commit() -> str | None:
     """The checkout's commit, with a plus where it was changed; None outside a checkout."""
     here = Path(__file__).parent.parent

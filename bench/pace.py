@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from bench.machine import stolen_seconds
 from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
 from gateway.listen.analysis import analyse, by_ssrc, distribution, gap_errors_ms
 from gateway.listen.process import ReceiverProcess
@@ -101,12 +102,14 @@ async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[s
 
         pids = processes(gateway)
         before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
+        stolen_s = stolen_seconds()
         begin_ns = time.monotonic_ns()
         made = await callers.churn(requests, time.monotonic() + seconds) if requests else 0
         await asyncio.sleep(max(0.0, seconds - (time.monotonic_ns() - begin_ns) / 1e9))
         end_ns = time.monotonic_ns()
         took_s = (end_ns - begin_ns) / 1e9
         cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+        stolen_s = stolen_seconds() - stolen_s
         capture = await asyncio.to_thread(receiver.stop)
         speaking = await _still_speaking(callers, calls)
         await callers.close()
@@ -122,6 +125,7 @@ async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[s
             "speaking_at_the_end": speaking,
             "opening_s": round(opening_s, 1),
             "cores": cores,
+            "stolen_s": round(stolen_s, 2),
             "api_requests_a_second": round(len(callers.times.answered_ms) / took_s, 1),
             "api_calls_made": made,
             "api_ms": {
@@ -170,11 +174,13 @@ def run_limit(legs: int, seconds: float) -> dict[str, Any]:
         os.sched_setaffinity(process.pid, {MEDIA_CPU})
         with contextlib.suppress(PermissionError):
             os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(10))
+        stolen_s = stolen_seconds()
         time.sleep(0.8 * seconds)
         used = cpu_seconds(process.pid) / (0.8 * seconds)
         process.wait()
+        stolen_s = stolen_seconds() - stolen_s
         capture = receiver.stop()
-    found = judge(capture, capture.packets)
+    found = judge(capture, capture.packets) | {"stolen_s": round(stolen_s, 2)}
     return {"way": "the limit: C, sendmmsg", "legs": legs} | found | {"cores": {"media": round(used, 3)}}
 
 

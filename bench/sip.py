@@ -1,0 +1,127 @@
+"""SIP: calls set up by the hundred a second while other legs speak, and noise at the SIP port meanwhile.
+
+SIPp makes the calls (apt-get install sip-tester): each hears a word and is hung up by the gateway. What is judged
+is the pace of the legs that speak all along, by the receiver's kernel timestamps, and what became of the calls.
+The media worker has a core to itself; everything else shares the others, clients and receiver included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import random
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bench.machine import stolen_seconds
+from bench.pace import MEDIA_CPU, OTHER_CPU, cpu_seconds, judge, processes
+from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from gateway.listen.analysis import by_ssrc
+from gateway.listen.process import ReceiverProcess
+from gateway.running import RunningGateway
+
+_WORD: Final = "Hello."
+_SETTLE_SECONDS: Final = 3.0
+_NOISE_SECONDS: Final = 0.005
+_SCENARIO: Final = Path(__file__).parent / "uac.xml"
+
+
+async def _noise(place: tuple[str, int], until: float) -> int:
+    """Broken SIP and random octets, 200 datagrams a second. Returns how many."""
+    random_source = random.Random(4475)
+    via = b"Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\n"
+    sound = b"INVITE sip:x@127.0.0.1 SIP/2.0\r\n" + via + b"CSeq: 1 INVITE\r\n\r\n"
+    sent = 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        while time.monotonic() < until:
+            broken = bytearray(sound)
+            for _ in range(random_source.randrange(1, 20)):
+                broken[random_source.randrange(len(broken))] = random_source.randrange(256)
+            wire.sendto(broken if sent % 2 else random_source.randbytes(random_source.randrange(1400)), place)
+            sent += 1
+            await asyncio.sleep(_NOISE_SECONDS)
+    return sent
+
+
+async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int) -> dict[str, Any]:
+    """Run SIPp to the end of its calls; what it says of them."""
+    program = shutil.which("sipp")
+    if program is None:
+        raise RuntimeError("this bench needs SIPp: apt-get install sip-tester")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        own = probe.getsockname()[1]
+    statistics = folder / "statistics.csv"
+    process = await asyncio.create_subprocess_exec(
+        program, place, "-sf", str(_SCENARIO), "-i", "127.0.0.1", "-p", str(own), "-r", str(rate),
+        "-m", str(count), "-l", str(count), "-key", "rtp_port", str(rtp_port), "-nostdin", "-trace_stat",
+        "-stf", str(statistics), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    await process.wait()
+    with statistics.open() as file:
+        last = list(csv.DictReader(file, delimiter=";"))[-1]
+    return {
+        "calls": int(last["TotalCallCreated"]),
+        "calls_well": int(last["SuccessfulCall(C)"]),
+        "calls_failed": int(last["FailedCall(C)"]),
+        "retransmissions": int(last["Retransmissions(C)"]),
+    }
+
+
+async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[str, Any]:
+    settings = {
+        "media_cpus": MEDIA_CPU, "other_cpus": OTHER_CPU, "rtp_ports": "20000-29999",
+        "sip_listen": "127.0.0.1:0", "sip_greeting": _WORD, "sip_hang_up": True,
+    }  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunningGateway(cpus=(OTHER_CPU,), **settings) as gateway,
+        ReceiverProcess("0.0.0.0", [0], cpu=OTHER_CPU) as receiver,
+    ):
+        callers = Callers(gateway.url, receiver.local_ports, apart=True)
+        paragraphs = int(seconds + legs / 60) // PARAGRAPH_SECONDS + 3
+        speaking = await callers.open_speaking(legs, texts(20, paragraphs), 1)
+        await asyncio.sleep(_SETTLE_SECONDS)
+        pids = processes(gateway)
+        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
+        stolen_s, begin_ns = stolen_seconds(), time.monotonic_ns()
+        place = gateway.sip.removeprefix("sip:")
+        host, _, port = place.rpartition(":")
+        noisy = asyncio.create_task(_noise((host, int(port)), time.monotonic() + seconds if noise else 0.0))
+        went = await _sipp(Path(folder), place, receiver.local_ports[0], rate, int(rate * seconds))
+        end_ns = time.monotonic_ns()
+        took_s = (end_ns - begin_ns) / 1e9
+        cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+        stolen_s = stolen_seconds() - stolen_s
+        sent = await noisy
+        await asyncio.sleep(1)
+        capture = await asyncio.to_thread(receiver.stop)
+        await callers.close()
+    packets = capture.packets
+    packets = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
+    theirs = np.isin(packets["ssrc"], np.array([call["rtp"]["ssrc"] for call in speaking], np.uint32))
+    heard = [len(stream) for stream in by_ssrc(packets[~theirs])]
+    return (
+        {"legs": legs, "sip_calls_a_second": rate, "noise_datagrams": sent, "took_s": round(took_s, 1)}
+        | went
+        | {
+            "calls_that_heard_speech": len(heard),
+            "packets_a_call": [min(heard, default=0), max(heard, default=0)],
+            "speaking": judge(capture, packets[theirs]),
+            "cores": cores,
+            "stolen_s": round(stolen_s, 2),
+        }
+    )
+
+
+def run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[str, Any]:
+    """``rate`` SIP calls a second beside ``legs`` speaking legs; ``noise``: broken messages as well."""
+    os.sched_setaffinity(0, {OTHER_CPU})
+    return asyncio.run(_run(legs, rate, seconds, noise=noise))
