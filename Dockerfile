@@ -15,7 +15,7 @@ COPY --chown=voxtrunk sip_glue sip_glue
 COPY --chown=voxtrunk gateway gateway
 COPY --chown=voxtrunk bench bench
 USER voxtrunk
-RUN scripts/setup
+RUN scripts/setup neural,sip
 
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
