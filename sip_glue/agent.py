@@ -1,4 +1,4 @@
-"""The adapter's face towards asyncio: commands in, events out. What is behind it is the SIP thread's business.
+"""The adapter's face towards asyncio: commands in, events out. What is behind it is the SIP stack's business.
 
 One agent at a time in a process, because the stack's clock is a singleton.
 """
@@ -11,7 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 from sip_glue.config import Credentials, SipConfig
 from sip_glue.events import Event, Headers
@@ -19,8 +19,6 @@ from sip_glue.reactor import Reactor
 from sip_glue.stack import StackTimers
 from sip_glue.uri import BadUri, parse_address, parse_uri
 from sip_glue.user_agent import Dialling, UserAgent
-
-Result = TypeVar("Result")
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]{0,4096}")
@@ -77,7 +75,7 @@ class SipAgent:
     """A SIP endpoint over UDP.
 
     ``on_event`` is called with each event in the loop that ``start`` ran in. ``status`` is asked about every new
-    call and every OPTIONS, in the SIP thread: None for welcome, or a Retry-After in seconds for 503.
+    call and every OPTIONS: None for welcome, or a Retry-After in seconds for 503.
     All commands are without effect on a dialog that is over.
     """
 
@@ -104,7 +102,7 @@ class SipAgent:
         self._loop = asyncio.get_running_loop()
         self._reactor.start()
         SipAgent._running = self._started = True
-        self._reactor.call(self._user_agent.open, self._reactor.ports)
+        self._reactor.run(self._user_agent.open, self._reactor.ports)
 
     async def stop(self) -> None:
         """Ends all calls, unregisters, and waits a little for the peers' answers. For good: an agent does not
@@ -113,9 +111,9 @@ class SipAgent:
             return
         self._started = False
         quiet = asyncio.Event()
-        self._reactor.call(self._user_agent.close, lambda: self._loop.call_soon_threadsafe(quiet.set))
+        self._reactor.run(self._user_agent.close, quiet.set)
         await quiet.wait()
-        await asyncio.to_thread(self._reactor.stop)
+        self._reactor.stop()
         SipAgent._running = False
 
     @property
@@ -123,9 +121,9 @@ class SipAgent:
         """Host and port of each listen address as Contact has it, ports taken by 0 included."""
         return tuple((port.host, port.port) for port in self._reactor.ports)
 
-    async def sizes(self) -> dict[str, int]:
-        """How many dialogs, pending INVITEs and transactions are held, for metrics."""
-        return await self._ask(self._user_agent.sizes)
+    def sizes(self) -> dict[str, int]:
+        """How many dialogs, pending INVITEs and transactions are held."""
+        return self._user_agent.sizes()
 
     def ring(self, dialog: str) -> None:
         """180 Ringing."""
@@ -230,14 +228,14 @@ class SipAgent:
     def _do(self, function: Callable[..., object], *arguments: object) -> None:
         """A command. After ``stop`` all dialogs are over, so there is nothing to do it to."""
         if self._started:
-            self._reactor.call(function, *arguments)
+            self._reactor.run(function, *arguments)
 
     def _emit(self, event: Event) -> None:
-        """From the SIP thread. One wake-up of the loop for all that happens until it has woken."""
+        """Told in a turn of its own: the owner's commands never meet the stack in the middle of things."""
         self._events.append(event)
         if not self._waking:
             self._waking = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            self._loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
         self._waking = False
@@ -248,16 +246,6 @@ class SipAgent:
             if self._events:
                 # the owner raised, which its loop reports; what else happened still has to reach it
                 self._loop.call_soon(self._deliver)
-
-    async def _ask(self, function: Callable[[], Result]) -> Result:
-        """A function's result from the SIP thread."""
-        future: asyncio.Future[Result] = self._loop.create_future()
-
-        def ask() -> None:
-            self._loop.call_soon_threadsafe(future.set_result, function())
-
-        self._reactor.call(ask)
-        return await future
 
 
 def _sdp(body: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 from sip_glue.uri import SipUri, parse_uri
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+
+_literal = lru_cache(maxsize=4096)(ipaddress.ip_address)  # the same few peers, several times a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class SipConfig:
 
     def allows(self, host: str) -> bool:
         """Whether a literal address, IPv6 with or without brackets, is in ``allow``."""
-        address = ipaddress.ip_address(host.strip("[]"))
+        address = _literal(host.strip("[]"))
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self.allow)

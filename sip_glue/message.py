@@ -37,6 +37,7 @@ _NOT_TEXT: Final = re.compile(r"(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VIA_BLANKS: Final = re.compile(r" ?([/;=,]) ?")
 # the stack takes these for ends of lines; SIP does not
 _LINE_SEPARATORS: Final = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ")
+_FOLD: Final = re.compile(r"\r\n[ \t]+")
 
 COMPACT: Final = {
     "a": "accept-contact",
@@ -135,7 +136,11 @@ def read(datagram: bytes) -> Request | Response | Unreadable | None:
         return None
     if _NOT_TEXT.search(text):
         return None
-    first, *rest = re.sub(r"\r\n[ \t]+", " ", text).translate(_LINE_SEPARATORS).split("\r\n")
+    if "\\" in text or not text.isascii():
+        text = text.translate(_LINE_SEPARATORS)
+    if "\r\n " in text or "\r\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    first, *rest = text.split("\r\n")
     status = _STATUS_LINE.fullmatch(first)
     if status is None and not _ODD_REQUEST_LINE.fullmatch(first) and not _REQUEST_LINE.fullmatch(first):
         return None

@@ -1,19 +1,17 @@
-"""The SIP thread: its sockets, its clock, and the way into it. Nothing else in this package owns any of them.
+"""SIP's sockets and its clock, in the loop of whoever starts it. Nothing else in this package owns any of them.
 
-One thread reads the sockets, runs the stack's timers and whatever ``call`` brings from other threads, one thing
-after another; a second one looks host names up, so that a slow name server delays one call and not all.
+Not in a thread of its own: that was tried, and handing the interpreter to and fro cost a third of what a call
+costs the control process, where no packet of speech waits for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import os
-import selectors
+import math
 import socket
-import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, Final, Protocol
 
@@ -24,7 +22,7 @@ log = logging.getLogger(__name__)
 Place = tuple[str, int]
 
 _DATAGRAM: Final = 65_535
-_BATCH: Final = 32  # datagrams of one socket between two looks at the timers
+_BATCH: Final = 4  # datagrams of one socket before all else in the loop has its turn
 _RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 _LOOKUPS_WAITING: Final = 64
 
@@ -33,10 +31,10 @@ class Timers(Protocol):
     """The stack's clock, driven by the reactor."""
 
     def adopt(self) -> None:
-        """The calling thread is the one that timers run in."""
+        """Timers run in the calling thread."""
 
-    def due_in(self) -> float | None:
-        """Seconds until the next timer; None when there is none."""
+    def due(self) -> float:
+        """When the next timer is due, on CLOCK_MONOTONIC in seconds; infinity when there is none."""
 
     def run(self) -> None:
         """Runs the timers that are due."""
@@ -108,7 +106,10 @@ def literal(host: str, version: int) -> str | None:
 
 
 class Reactor:
-    """``start`` binds the sockets and begins; ``stop`` ends the thread and closes them."""
+    """``start`` binds the sockets and begins, in the loop that runs; ``stop`` closes them.
+
+    ``received`` is called with each datagram, and what ``timers`` hold is run when it is due.
+    """
 
     def __init__(
         self, listens: Sequence[Listen], received: Callable[[bytes, Place, Port], None], timers: Timers
@@ -116,89 +117,69 @@ class Reactor:
         self._listens = listens
         self._received = received
         self._timers = timers
-        self._commands: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._stopping = False
+        self._alarm: asyncio.Handle | None = None
+        self._alarm_at = math.inf
+        self._lookups: set[asyncio.Task[None]] = set()
         self.ports: list[Port] = []
 
     def start(self) -> None:
         """Raises ``OSError`` if an address cannot be bound."""
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._loop = asyncio.get_running_loop()
+        self._timers.adopt()
         try:
             for listen in self._listens:
                 self.ports.append(Port(listen, self))
         except OSError:
             self._close()
             raise
-        self._lookups = ThreadPoolExecutor(1, thread_name_prefix="sip-names")
-        self._lookups_waiting = 0
-        self._thread = threading.Thread(target=self._run, name="sip", daemon=True)
-        self._thread.start()
+        for port in self.ports:
+            self._loop.add_reader(port.socket, self._read, port)
 
-    def call(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Runs a function in the SIP thread, in order. From any thread."""
-        self._commands.append((function, arguments))
-        os.eventfd_write(self._wake, 1)
+    def run(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Runs what may send, or set timers. What fails is a bug to be logged; the other calls go on."""
+        try:
+            function(*arguments)
+        except Exception:
+            log.exception("a bug in handling SIP")
+        self._set_alarm()
 
     def resolve(self, place: Place, version: int, done: Callable[[Place | None], None]) -> None:
-        """Finds the address of a place, and calls ``done`` with it or with None, in the SIP thread: now if it is
-        written as an address. Only in the SIP thread."""
+        """Finds the address of a place, and calls ``done`` with it or with None: now if it is written as an
+        address. A slow name server delays one call and not all."""
         host = literal(place[0], version)
         if host is not None:
             done((host, place[1]))
-        elif ":" in place[0] or self._lookups_waiting >= _LOOKUPS_WAITING:
+        elif ":" in place[0] or len(self._lookups) >= _LOOKUPS_WAITING:
             done(None)
         else:
-            self._lookups_waiting += 1
-            self._lookups.submit(self._look_up, place, version, done)
+            task = asyncio.create_task(self._look_up(place, version, done))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
 
     def stop(self) -> None:
-        """Ends the thread. Blocks until it has."""
-        self.call(self._stop)
-        self._thread.join()
-        self._lookups.shutdown(cancel_futures=True)
+        """Nothing is read, sent or run any more."""
+        for port in self.ports:
+            self._loop.remove_reader(port.socket)
+        for task in self._lookups:
+            task.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._timers.clear()
         self._close()
-
-    def _stop(self) -> None:
-        self._stopping = True
 
     def _close(self) -> None:
         for port in self.ports:
             port.socket.close()
         self.ports.clear()
-        os.close(self._wake)
 
-    def _look_up(self, place: Place, version: int, done: Callable[[Place | None], None]) -> None:
+    async def _look_up(self, place: Place, version: int, done: Callable[[Place | None], None]) -> None:
         family = socket.AF_INET if version == 4 else socket.AF_INET6
         try:
-            found = socket.getaddrinfo(place[0], place[1], family, socket.SOCK_DGRAM)[0][4]
-            address: Place | None = (str(found[0]), int(found[1]))
+            found = await self._loop.getaddrinfo(*place, family=family, type=socket.SOCK_DGRAM)
+            address: Place | None = (str(found[0][4][0]), int(found[0][4][1]))
         except (OSError, UnicodeError):
             address = None
-        self.call(self._looked_up, done, address)
-
-    def _looked_up(self, done: Callable[[Place | None], None], address: Place | None) -> None:
-        self._lookups_waiting -= 1
-        done(address)
-
-    def _run(self) -> None:
-        self._timers.adopt()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake, selectors.EVENT_READ, None)
-            for port in self.ports:
-                selector.register(port.socket, selectors.EVENT_READ, port)
-            while not self._stopping:
-                ready = selector.select(self._timers.due_in())
-                if any(key.data is None for key, _ in ready):
-                    os.eventfd_read(self._wake)
-                # before the sockets: a datagram finds what a command before it has set up
-                for _ in range(len(self._commands)):
-                    function, arguments = self._commands.popleft()
-                    self._guarded(function, *arguments)
-                for key, _ in ready:
-                    if key.data is not None:
-                        self._read(key.data)
-                self._guarded(self._timers.run)
-        self._timers.clear()
+        self.run(done, address)
 
     def _read(self, port: Port) -> None:
         for _ in range(_BATCH):
@@ -209,11 +190,18 @@ class Reactor:
             except OSError as error:
                 log.warning("cannot read from %s port %s: %s", port.host, port.port, error)
                 return
-            self._guarded(self._received, datagram, (bracketed(source[0]), source[1]), port)
+            self.run(self._received, datagram, (bracketed(source[0]), source[1]), port)
 
-    def _guarded(self, function: Callable[..., object], *arguments: Any) -> None:
-        """One message or command that fails is a bug to be logged; the other calls go on."""
-        try:
-            function(*arguments)
-        except Exception:
-            log.exception("a bug in handling SIP")
+    def _ring(self) -> None:
+        self._alarm_at = math.inf
+        self.run(self._timers.run)
+
+    def _set_alarm(self) -> None:
+        """Wake for the next timer. An alarm that is too early, for a timer that was cancelled, does no harm."""
+        due = self._timers.due()
+        if due >= self._alarm_at:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = due
+        self._alarm = self._loop.call_later(max(0.0, due - time.monotonic()), self._ring)

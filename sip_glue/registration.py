@@ -40,7 +40,7 @@ def retry_after(failures: int, chance: float) -> float:
 
 
 class Registration:
-    """Registers, refreshes, and on ``close`` unregisters. Reports what changes. Lives in the reactor's thread."""
+    """Registers, refreshes, and on ``close`` unregisters. Reports what changes."""
 
     def __init__(
         self,

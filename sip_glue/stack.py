@@ -6,13 +6,13 @@ without SDP asks for an offer and its ACK brings the answer; its CANCEL does not
 ACK; refreshes of the target are followed; challenges of a proxy and of its peer at once are both met; the ACK to
 a refusal goes where the INVITE went; retransmissions slow down to T2 and not beyond.
 
-Everything runs in the reactor's thread.
+Everything runs in the reactor's loop.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +35,8 @@ from sippy.SipHeader import SipHeader
 from sippy.SipRequest import SipRequest
 from sippy.SipResponse import SipResponse
 from sippy.SipTransactionManager import SipTransactionManager
+from sippy.Time import MonoTime as mono_module
+from sippy.Time.clock_dtime import CLOCK_REALTIME
 from sippy.Time.MonoTime import MonoTime
 from sippy.Time.Timeout import Timeout
 
@@ -45,6 +47,7 @@ from sip_glue.reactor import Place, Port
 log = logging.getLogger(__name__)
 
 T2: Final = 4.0  # RFC 3261 17.1.2.2, seconds
+_TRYING_SECONDS: Final = 0.2  # RFC 3261 17.2.1: nothing need be said of an INVITE that is answered within it
 
 
 def _say(*words: object, **_: object) -> None:
@@ -53,6 +56,10 @@ def _say(*words: object, **_: object) -> None:
 
 def _dump_exception(what: str, *_: object, **__: object) -> None:
     log.exception("sippy: %s", what)
+
+
+def _clock(kind: int) -> float:
+    return time.time() if kind == CLOCK_REALTIME else time.monotonic()
 
 
 def _my(thing: object) -> tuple[str, ...]:
@@ -75,6 +82,10 @@ def _sent(
     return (data, place)
 
 
+# sippy asks for the time by ctypes, 26 times a call; and its monotonic clock is the raw one, which drifts from
+# that of everybody else
+mono_module.clock_getdtime = _clock
+transaction_module.SipTransaction.trying = None
 # what is remembered of each message for a minute: a tuple of strings is nothing to the garbage collector, whose
 # pauses grow with all that it has to look at
 transaction_module.SipTMRetransmitO = _sent
@@ -86,20 +97,15 @@ class StackTimers:
     """sippy's timers, driven from outside: its dispatcher's own loop polls 100 times a second."""
 
     def adopt(self) -> None:
-        """The calling thread is the one that timers run in."""
+        """Timers run in the calling thread."""
         ED2.my_ident = get_ident()
 
-    def due_in(self) -> float | None:
-        """Seconds until the next timer; None when there is none."""
-        if not ED2.tlisteners:
-            return None
-        first = ED2.tlisteners[0]
-        return 0.0 if first.cb_func is None else float(max(0.0, first.etime.monot - time.monotonic()))
+    def due(self) -> float:
+        """When the next timer is due, on CLOCK_MONOTONIC in seconds; infinity when there is none."""
+        return float(ED2.tlisteners[0].etime.monot) if ED2.tlisteners else math.inf
 
     def run(self) -> None:
         """Runs the timers that are due; forgets cancelled ones once they are the majority."""
-        if self.due_in() != 0.0:
-            return
         ED2.last_ts = MonoTime()
         ED2.dispatchTimers()
         if ED2.twasted * 2 > len(ED2.tlisteners):
@@ -112,6 +118,11 @@ class StackTimers:
             timer.cleanup()
         ED2.tlisteners = []
         ED2.twasted = 0
+
+
+def _cancel(timer: Any) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 class _OnePort:
@@ -157,16 +168,19 @@ class Transactions(SipTransactionManager):  # type: ignore[misc]
         self.port = port
         self._ack_seconds = ack_seconds
 
-    def receive(self, text: str, source: Place, request: Request | None = None) -> None:
+    def repeats(self, checksum: bytes) -> bool:
+        """Whether that datagram came before, and has been answered; its answer goes out again."""
+        before = self.l1rcache.get(checksum) or self.l2rcache.get(checksum)
+        if before is None:
+            return False
+        data, place = before
+        if data is not None:
+            self.port.send_to(data, place)
+        return True
+
+    def receive(self, text: str, source: Place, checksum: bytes, request: Request | None = None) -> None:
         """Takes a message that ``sip_glue.message`` has read: a request, or else a response. Raises whatever
         sippy raises if it cannot read it all the same."""
-        checksum = hashlib.md5(text.encode(), usedforsecurity=False).digest()
-        before = self.l1rcache.get(checksum) or self.l2rcache.get(checksum)
-        if before is not None:
-            data, place = before
-            if data is not None:
-                self.port.send_to(data, place)
-            return
         message = SipResponse(text) if request is None else SipRequest(text)
         message.rtime = MonoTime()
         message.setSource(Remote_address(source, "udp"))
@@ -199,12 +213,20 @@ class Transactions(SipTransactionManager):  # type: ignore[misc]
     def sendResponse(
         self, response: Any, t: Any = None, retrans: bool = False, ack_cb: Any = None, lossemul: int = 0
     ) -> None:
-        """Timer H (RFC 3261 17.2.1, 13.3.1.4) as configured."""
+        """Timer H (RFC 3261 17.2.1, 13.3.1.4) as configured; 100 Trying only where nothing else is said soon."""
         transaction = t if t is not None else self.tserver[response.getTId(wBRN=True)]
+        if response.scode == 100 and transaction.data is None:
+            transaction.trying = Timeout(self._still_trying, _TRYING_SECONDS, 1, transaction, response)
+            return
+        _cancel(transaction.trying)
         super().sendResponse(response, transaction, retrans, ack_cb, lossemul)
         if transaction.tid is not None and transaction.teD is not None:
             transaction.teD.cancel()
             transaction.teD = Timeout(self.timerD, self._ack_seconds, 1, transaction)
+
+    def _still_trying(self, transaction: Any, response: Any) -> None:
+        if transaction.state == transaction_module.TRYING:
+            super().sendResponse(response, transaction)
 
     def timerA(self, transaction: Any) -> None:
         """Timers A, E and G (RFC 3261 17): all but a client's INVITE slow down to T2."""
@@ -216,9 +238,8 @@ class Transactions(SipTransactionManager):  # type: ignore[misc]
 
     def abandon(self, transaction: Any) -> None:
         """Forgets a server transaction that went wrong before it was answered."""
-        for timer in (transaction.teA, transaction.teD, transaction.teE, transaction.teF):
-            if timer is not None:
-                timer.cancel()
+        for timer in (transaction.teA, transaction.teD, transaction.teE, transaction.teF, transaction.trying):
+            _cancel(timer)
         self.tserver.pop(transaction.tid, None)
         transaction.cleanup()
 

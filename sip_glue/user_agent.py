@@ -1,7 +1,8 @@
-"""The SIP side of the adapter, in the reactor's thread: datagrams in, dialogs, capacity."""
+"""The SIP side of the adapter: datagrams in, dialogs, capacity."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -138,24 +139,28 @@ class UserAgent:
 
     def receive(self, datagram: bytes, source: Place, port: Port) -> None:
         """Anything that came to a port."""
+        transactions = self._transactions[port]
+        checksum = hashlib.md5(datagram, usedforsecurity=False).digest()
+        if transactions.repeats(checksum):
+            return
         message = read(datagram)
         if isinstance(message, Response):
             tag = message.from_tag
             if tag in self._dialogs or tag in self._registrations or (tag is not None and tag in self._over):
-                self._transactions[port].receive(message.text, source)
+                transactions.receive(message.text, source, checksum)
         elif isinstance(message, Unreadable):
             if message.method != "ACK":
                 self._reply(message, source, port, Reply(message.code))
         elif message is not None:
-            self._requested(message, source, port)
+            self._requested(message, source, port, checksum)
 
-    def _requested(self, request: Request, source: Place, port: Port) -> None:
+    def _requested(self, request: Request, source: Place, port: Port, checksum: bytes) -> None:
         verdict = judge(request, self._known(request, source))
         if isinstance(verdict, Reply):
             self._reply(request, source, port, verdict)
         elif verdict == "admit":
             try:
-                self._transactions[port].receive(request.text, source, request)
+                self._transactions[port].receive(request.text, source, checksum, request)
             except Exception as error:
                 # the grammar is loose enough that the stack may stumble over what the door let in
                 log.warning("the stack cannot read a %s: %r", request.method, error)

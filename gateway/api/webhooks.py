@@ -14,7 +14,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -203,17 +203,11 @@ class Webhooks:
             with subscription:
                 async for event in subscription:
                     last = event.id
-                    url = self._url(event.call_id)
+                    url = self._switchboard.webhook_url(event.call_id)
                     if url is not None:
                         self.offer(event, url)
             if not subscription.lagged:
                 return
-
-    def _url(self, call_id: str) -> str | None:
-        """The call's receiver, or that of calls which name none."""
-        with suppress(Refusal):
-            return self._switchboard.call(call_id).webhook_url or self._settings.webhook_url
-        return None
 
     async def _serve(self, call_id: str, line: _Line) -> None:
         """Deliver a call's hooks in order, until there are none."""

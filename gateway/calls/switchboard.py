@@ -133,6 +133,11 @@ class Switchboard:
             self._legs.act(leg)
         return call
 
+    def webhook_url(self, call_id: str) -> str | None:
+        """Where a call's events are to be posted; None also when there is no such call any more."""
+        call = self._calls.get(call_id)
+        return None if call is None else call.webhook_url or self.settings.webhook_url
+
     def retry_after(self) -> int | None:
         """None while a new call is welcome, else the seconds after which one may be. From any thread."""
         if self.draining:
@@ -208,7 +213,8 @@ class Switchboard:
             )
         )
         try:
-            return await asyncio.wait_for(future, _OPEN_SECONDS)
+            async with asyncio.timeout(_OPEN_SECONDS):
+                return await future
         except TimeoutError:
             raise Refusal("unavailable", "The media worker does not answer; try again in a second") from None
 

@@ -9,12 +9,14 @@ that the gateway itself listens on, where its legs would talk to each other or t
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from gateway.errors import Refusal
 from gateway.settings import Settings
 
 Address = IPv4Address | IPv6Address
+_literal = lru_cache(maxsize=4096)(ipaddress.ip_address)  # the same few peers, several times a call
 _BROADCAST = IPv4Address("255.255.255.255")
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 """RFC 1122 3.2.1.3: "this host on this network", never a destination; Linux delivers 0.0.0.0 to loopback."""
@@ -25,7 +27,7 @@ def parse_address(address: str) -> Address:
     if "%" in address:
         raise Refusal("invalid", "Leave out the zone id; link-local targets are refused", field="rtp.address")
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = _literal(address)
     except ValueError:
         detail = f"{address[:64]!r} is not a literal IPv4 or IPv6 address; names are not looked up"
         raise Refusal("invalid", detail, field="rtp.address") from None

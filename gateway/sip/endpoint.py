@@ -1,12 +1,11 @@
-"""The gateway's SIP side: the agent in its thread, and a line for each of its dialogs."""
+"""The gateway's SIP side: the agent, and a line for each of its dialogs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gateway.calls.requests import OpenCall, SipFacts
 from gateway.calls.workers import report_failure
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from gateway.settings import Settings, SipAccount
 
 _log = logging.getLogger(__name__)
-
-_SWITCH_SECONDS: Final = 0.0005
-"""How long one of the two threads, SIP's and the loop's, may keep the other waiting for the interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,6 @@ class Endpoint:
 
     async def start(self) -> None:
         """Listen, and register. Raises OSError."""
-        sys.setswitchinterval(_SWITCH_SECONDS)
         await self._agent.start()
 
     async def close(self) -> None:

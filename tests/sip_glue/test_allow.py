@@ -69,7 +69,7 @@ async def test_sources_outside_the_list_get_403_and_cost_nothing():
             wire.send(wire.request("ACK", to_tag="x"))
             await wire.receive_not()
         assert desk.events == []
-        assert set((await desk.agent.sizes()).values()) == {0}
+        assert set(desk.agent.sizes().values()) == {0}
 
 
 async def test_each_address_is_judged_by_itself():

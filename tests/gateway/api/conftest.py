@@ -149,6 +149,10 @@ class StandIn:
     def voices(self) -> tuple[VoiceInfo, ...]:
         return VOICES
 
+    def webhook_url(self, call_id: str) -> str | None:
+        url = next((call.webhook_url for call in self.opened if call.id == call_id), None)
+        return url or self.settings.webhook_url
+
     def publish(self, call: StandInCall, kind: str, **data: object) -> Event:
         call.seq += 1
         note = Publish(call.seq, kind, 0, None, call.client_state, data)
