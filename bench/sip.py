@@ -30,7 +30,7 @@ from gateway.running import RunningGateway
 _WORD: Final = "Hello."
 _SETTLE_SECONDS: Final = 3.0
 _NOISE_SECONDS: Final = 0.005
-_SCENARIO: Final = Path(__file__).parent / "uac.xml"
+_SCENARIO: Final = Path(__file__).parent / "uac_until_bye.xml"
 
 
 async def _noise(place: tuple[str, int], until: float) -> int:

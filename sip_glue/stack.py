@@ -47,7 +47,6 @@ from sip_glue.reactor import Place, Port
 log = logging.getLogger(__name__)
 
 T2: Final = 4.0  # RFC 3261 17.1.2.2, seconds
-_TRYING_SECONDS: Final = 0.2  # RFC 3261 17.2.1: nothing need be said of an INVITE that is answered within it
 
 
 def _say(*words: object, **_: object) -> None:
@@ -85,7 +84,6 @@ def _sent(
 # sippy asks for the time by ctypes, 26 times a call; and its monotonic clock is the raw one, which drifts from
 # that of everybody else
 mono_module.clock_getdtime = _clock
-transaction_module.SipTransaction.trying = None
 # what is remembered of each message for a minute: a tuple of strings is nothing to the garbage collector, whose
 # pauses grow with all that it has to look at
 transaction_module.SipTMRetransmitO = _sent
@@ -118,11 +116,6 @@ class StackTimers:
             timer.cleanup()
         ED2.tlisteners = []
         ED2.twasted = 0
-
-
-def _cancel(timer: Any) -> None:
-    if timer is not None:
-        timer.cancel()
 
 
 class _OnePort:
@@ -213,20 +206,12 @@ class Transactions(SipTransactionManager):  # type: ignore[misc]
     def sendResponse(
         self, response: Any, t: Any = None, retrans: bool = False, ack_cb: Any = None, lossemul: int = 0
     ) -> None:
-        """Timer H (RFC 3261 17.2.1, 13.3.1.4) as configured; 100 Trying only where nothing else is said soon."""
+        """Timer H (RFC 3261 17.2.1, 13.3.1.4) as configured."""
         transaction = t if t is not None else self.tserver[response.getTId(wBRN=True)]
-        if response.scode == 100 and transaction.data is None:
-            transaction.trying = Timeout(self._still_trying, _TRYING_SECONDS, 1, transaction, response)
-            return
-        _cancel(transaction.trying)
         super().sendResponse(response, transaction, retrans, ack_cb, lossemul)
         if transaction.tid is not None and transaction.teD is not None:
             transaction.teD.cancel()
             transaction.teD = Timeout(self.timerD, self._ack_seconds, 1, transaction)
-
-    def _still_trying(self, transaction: Any, response: Any) -> None:
-        if transaction.state == transaction_module.TRYING:
-            super().sendResponse(response, transaction)
 
     def timerA(self, transaction: Any) -> None:
         """Timers A, E and G (RFC 3261 17): all but a client's INVITE slow down to T2."""
@@ -238,8 +223,9 @@ class Transactions(SipTransactionManager):  # type: ignore[misc]
 
     def abandon(self, transaction: Any) -> None:
         """Forgets a server transaction that went wrong before it was answered."""
-        for timer in (transaction.teA, transaction.teD, transaction.teE, transaction.teF, transaction.trying):
-            _cancel(timer)
+        for timer in (transaction.teA, transaction.teD, transaction.teE, transaction.teF):
+            if timer is not None:
+                timer.cancel()
         self.tserver.pop(transaction.tid, None)
         transaction.cleanup()
 

@@ -38,13 +38,19 @@ def test_baresip_dials_in_and_hears_the_greeting(tmp_path, answering):
     assert final["sip"]["request_uri"].startswith("sip:100@")
 
 
+def in_mid_sentence(alice, answering):
+    """Alice has called, heard the greeting, and hears something long."""
+    alice.dial(f"sip:100@{answering.sip}")
+    call = answering.next_call()
+    answering.until(call, "utterance.finished")
+    answering.say(call, LONG)
+    answering.until(call, "utterance.started", 2)
+    return call
+
+
 def test_held_and_resumed_the_sentence_goes_on_from_the_same_word(tmp_path, answering):
     with Baresip(tmp_path) as alice:
-        alice.dial(f"sip:100@{answering.sip}")
-        call = answering.next_call()
-        answering.until(call, "utterance.finished")
-        answering.say(call, LONG)
-        answering.until(call, "utterance.started", 2)
+        call = in_mid_sentence(alice, answering)
         time.sleep(1.5)
         alice.hold()
         answering.until(call, "call.held")
@@ -69,11 +75,7 @@ def test_held_and_resumed_the_sentence_goes_on_from_the_same_word(tmp_path, answ
 
 def test_a_key_pressed_on_the_phone_stops_speech(tmp_path, answering):
     with Baresip(tmp_path) as alice:
-        alice.dial(f"sip:100@{answering.sip}")
-        call = answering.next_call()
-        answering.until(call, "utterance.finished")
-        answering.say(call, LONG)
-        answering.until(call, "utterance.started", 2)
+        call = in_mid_sentence(alice, answering)
         time.sleep(0.5)
         alice.press("5")
         stopped = answering.until(call, "utterance.stopped")

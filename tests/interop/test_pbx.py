@@ -56,7 +56,8 @@ def _both_are_in(pair, front):
         front.until(desk.sip, active=True)
         deadline = time.monotonic() + 10
         while any(call["state"] != "closed" for call in desk.calls()):
-            assert time.monotonic() < deadline, "calls are left of the test before"
+            left = [(call, desk.events(call)) for call in desk.calls() if call["state"] != "closed"]
+            assert time.monotonic() < deadline, f"calls are left of the test before: {left}"
             time.sleep(0.05)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from .baresip_control import BaresipControl, Event
-from .process import Process, free_port
+from .process import Peer, Process, free_port
 from .sound import read_open_wav, write_played
 
 _CONFIG: Final = """\
@@ -49,7 +49,7 @@ module_app ctrl_tcp.so
 _DUMPABLE_S: Final = 180
 
 
-class Baresip:
+class Baresip(Peer):
     """A baresip of user ``user``, SIP on a free ``port`` of 127.0.0.1; a context manager.
 
     ``plays`` int16[n] at 8 kHz is what each call hears from it from the start, silence without; ``answers``:
@@ -77,6 +77,7 @@ class Baresip:
         """Where it is called directly."""
         self.aor = f"sip:{user}@{registrar or self.address}"
         """The account's address: under this name it calls and is registered."""
+        self._control: BaresipControl | None = None
         self._control_port = free_port(socket.SOCK_STREAM)
         self._folder = folder / f"baresip-{user}-{self.port}"
         self._dumps = self._folder / "dumps"
@@ -98,27 +99,17 @@ class Baresip:
         for name in ("accounts", "contacts"):
             (self._folder / name).touch()
 
-    def __enter__(self) -> Baresip:
+    def _begin(self, ends: ExitStack) -> None:
         self._deny_encode_dumps()
         self._process = Process(
             ["baresip", "-4", "-f", str(self._folder)], self._folder / "log", environment={"TZ": "UTC"}
         )
-        self._control: BaresipControl | None = None
-        try:
-            self._process.until(self._connects, "its control connection is there")
-            # not from the accounts file: it would register before anybody hears of it
-            self.command("uanew", self._account)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._control is not None:
-            self._control.close()
-        self._process.stop()
+        ends.callback(self._process.stop)
+        self._process.until(self._connects, "its control connection is there")
+        assert self._control is not None
+        ends.callback(self._control.close)
+        # not from the accounts file: it would register before anybody hears of it
+        self.command("uanew", self._account)
 
     def _deny_encode_dumps(self) -> None:
         """Takes the names of the dumps of what it says, by folders.

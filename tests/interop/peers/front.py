@@ -6,11 +6,11 @@ import re
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
-from .process import Process, free_port
+from .process import Peer, Process, free_port
 
 _PAGE: Final = Path(__file__).parents[3] / "docs" / "pbx.md"
 _FILE: Final = re.compile(r"^`/etc/kamailio/([a-z.]+)`:\n\n```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -18,7 +18,7 @@ _GATEWAYS: Final = ("10.0.0.21:5060", "10.0.0.22:5060")
 _DESTINATION: Final = re.compile(r"URI: sip:(\S+)\s+FLAGS: (\w+)")
 
 
-class Front:
+class Front(Peer):
     """That Kamailio towards ``gateways``, ``host:port`` each, as many as the page has; a context manager.
 
     ``udp``, ``tcp`` and ``tls`` are what the world calls, ``host:port``; ``inside`` is where gateways find it.
@@ -50,7 +50,7 @@ class Front:
         for name, text in files.items():
             (folder / name).write_text(text)
 
-    def __enter__(self) -> Front:
+    def _begin(self, ends: ExitStack) -> None:
         subprocess.run(
             [
                 "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -64,17 +64,8 @@ class Front:
         # the log goes to standard error, and memory for a test's worth of calls
         command = ["kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(self._folder)]
         self._process = Process(command, self._folder / "log")
-        try:
-            self._process.until(lambda: all(self.active().values()), "all gateways are in")
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.stop()
+        ends.callback(self._process.stop)
+        self._process.until(lambda: all(self.active().values()), "all gateways are in")
 
     def active(self) -> dict[str, bool]:
         """Whether each gateway, by its ``host:port``, has answered its last probe well."""

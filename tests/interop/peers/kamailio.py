@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
-from .process import Process, free_port
+from .process import Peer, Process, free_port
 
 _HERE: Final = Path(__file__).parents[1]
 _BASE: Final = _HERE.parent / "sip_glue" / "kamailio.cfg"
 _PING_S: Final = 0.1
 
 
-class Kamailio:
+class Kamailio(Peer):
     """A Kamailio at ``address``, UDP, a free ``port`` of 127.0.0.1; a context manager.
 
     Anyone may register, with password `PASSWORD`; calls from user 100 must prove themselves too. Calls to who is
@@ -39,22 +39,13 @@ class Kamailio:
         if forward is not None:
             self._command += ["-A", f'FORWARD="{forward}"']
 
-    def __enter__(self) -> Kamailio:
+    def _begin(self, ends: ExitStack) -> None:
         self._process = Process(self._command, self._folder / "log")
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
-                wire.bind(("127.0.0.1", 0))
-                wire.settimeout(_PING_S)
-                self._process.until(lambda: self._answers(wire), "it answers OPTIONS")
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.stop()
+        ends.callback(self._process.stop)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+            wire.bind(("127.0.0.1", 0))
+            wire.settimeout(_PING_S)
+            self._process.until(lambda: self._answers(wire), "it answers OPTIONS")
 
     def _answers(self, wire: socket.socket) -> bool:
         own = f"127.0.0.1:{wire.getsockname()[1]}"

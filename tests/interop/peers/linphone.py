@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from .process import Process, binds, free_port
+from .process import Peer, Process, binds, free_port
 from .sound import read_open_wav, write_played
 
 _CONFIG: Final = """\
@@ -42,7 +42,7 @@ def _codecs() -> str:
     )
 
 
-class Linphone:
+class Linphone(Peer):
     """A linphonec of user ``user``, its sockets on 127.0.0.1 alone, SIP on a free ``port``; a context manager.
 
     ``plays`` int16[n] at 8 kHz is what a call hears from it from the start, silence without; ``answers``: takes a
@@ -69,24 +69,15 @@ class Linphone:
         config.write_text(_CONFIG.format(port=self.port, user=user) + _codecs())
         self._command = ["linphonec", "-c", str(config), "-S", *(["-a"] if answers else [])]
 
-    def __enter__(self) -> Linphone:
+    def _begin(self, ends: ExitStack) -> None:
         self._process = Process(
             self._command, self._folder / "log", environment={"HOME": str(self._folder)}, commands=True
         )
-        try:
-            self._process.until(lambda: binds(self.port), "its SIP port is bound")
-            for command in ("soundcard use files", f"play {self._played}", f"record {self._heard}", "ports"):
-                self._process.type(command)
-            self.until(f"sip port = {self.port}")
-        except BaseException:
-            self._process.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.stop()
+        ends.callback(self._process.stop)
+        self._process.until(lambda: binds(self.port), "its SIP port is bound")
+        for command in ("soundcard use files", f"play {self._played}", f"record {self._heard}", "ports"):
+            self._process.type(command)
+        self.until(f"sip port = {self.port}")
 
     def until(self, words: str, count: int = 1, seconds: float = 15.0) -> None:
         """Waits until it has said ``words`` ``count`` times."""

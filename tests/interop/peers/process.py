@@ -8,8 +8,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 _POLL_S: Final = 0.01
 _TAIL: Final = 3000
@@ -26,6 +27,22 @@ def binds(port: int) -> bool:
     """Whether somebody has bound UDP ``port``."""
     needle = f":{port:04X} "
     return any(needle in Path(f"/proc/net/{table}").read_text() for table in ("udp", "udp6"))
+
+
+class Peer:
+    """A context manager: ``_begin`` starts it, and leaves on the stack what ends it."""
+
+    def _begin(self, ends: ExitStack) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        with ExitStack() as ends:
+            self._begin(ends)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
 
 
 class Process:

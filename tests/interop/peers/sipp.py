@@ -8,13 +8,12 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
-from .process import Process, binds, free_port
+from .process import Peer, Process, binds, free_port
 
 _HERE: Final = Path(__file__).parents[1]
-_FOLDERS: Final = (_HERE / "sipp", _HERE.parent / "sip_glue" / "sipp")
+_FOLDERS: Final = (_HERE / "sipp", _HERE.parent / "sip_glue" / "sipp", _HERE.parents[1] / "bench")
 _MESSAGE: Final = re.compile(
     r"^UDP message (sent|received) [^\n]*\n\n(.*?)(?=^-{20,} |\Z)", re.MULTILINE | re.DOTALL
 )
@@ -50,8 +49,8 @@ def reinvite(
     return tuple(word for name, value in keys.items() for word in ("-key", name, str(value)))
 
 
-class Sipp:
-    """SIPp with a scenario from ``sipp/`` here or in tests/sip_glue; a context manager.
+class Sipp(Peer):
+    """SIPp with a scenario from ``sipp/`` here or in tests/sip_glue, or from bench/; a context manager.
 
     Calls ``user`` at ``remote`` ``host:port`` (through the proxy ``via``, if given), or is called at ``port``
     where the scenario is a UAS's. ``rtp_port`` is where it says it listens (keyword ``[rtp_port]``): it opens
@@ -95,19 +94,11 @@ class Sipp:
             *(str(argument) for argument in arguments),
         ]  # fmt: skip
 
-    def __enter__(self) -> Sipp:
-        with ExitStack() as stack:
-            stack.enter_context(self._deaf)
-            self._process = Process(self._command, self._folder / "log")
-            stack.callback(self._process.stop)
-            self._process.until(lambda: binds(self.port) or not self._process.running, "it has begun")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def _begin(self, ends: ExitStack) -> None:
+        ends.enter_context(self._deaf)
+        self._process = Process(self._command, self._folder / "log")
+        ends.callback(self._process.stop)
+        self._process.until(lambda: binds(self.port) or not self._process.running, "it has begun")
 
     def well(self, seconds: float = 40.0) -> Calls:
         """Waits for its end; all its calls went as the scenario says, or AssertionError."""
