@@ -75,17 +75,8 @@ class Sip(Answer):
         if call.sip is None:
             return None
         code, reason = call.sip_end or (None, None)
-        return cls.model_construct(
-            direction=call.sip.direction,
-            call_id=call.sip.call_id,
-            from_=call.sip.from_uri,
-            to=call.sip.to_uri,
-            request_uri=call.sip.request_uri,
-            headers=list(call.sip.headers),
-            held=call.held,
-            code=code,
-            reason=reason,
-        )
+        told = call.sip.told()
+        return cls.model_construct(from_=told.pop("from"), held=call.held, code=code, reason=reason, **told)
 
 
 class Statistics(Answer):

@@ -84,7 +84,7 @@ def _checks(here: Context, now_ns: int) -> dict[str, Check]:
     pacing = sum(_paces(seat, now_ns) for seat in media)
     speaking = sum(seat.alive for seat in synthesis)
     calls = sum(call.state != "closed" for call in switchboard.calls())
-    return {
+    checks = {
         "media_workers": Check(ok=pacing == len(media) > 0, detail=f"{pacing} of {len(media)} pace"),
         "synthesis_workers": Check(
             ok=speaking == len(synthesis) > 0, detail=f"{speaking} of {len(synthesis)} are up"
@@ -94,6 +94,12 @@ def _checks(here: Context, now_ns: int) -> dict[str, Check]:
             ok=not switchboard.draining, detail="shutting down" if switchboard.draining else "no"
         ),
     }
+    if here.endpoint is not None:
+        for address, holds in here.endpoint.registrations.items():
+            checks[f"registered {address}"] = Check(
+                ok=holds, detail="yes" if holds else "see the log for why"
+            )
+    return checks
 
 
 def _paces(seat: MediaSeat, now_ns: int) -> bool:

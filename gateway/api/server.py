@@ -117,12 +117,12 @@ async def speaking_sip(switchboard: Switchboard, settings: Settings) -> AsyncIte
 
 def in_uri(host: str) -> str:
     """A host as URIs have it: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"[{host}]" if ":" in host else host
 
 
 def _sip_addresses(endpoint: Endpoint | None) -> list[str]:
     addresses = endpoint.addresses if endpoint is not None else ()
-    return [f"sip:{in_uri(host)}:{port}" for host, port in addresses]
+    return [f"sip:{host}:{port}" for host, port in addresses]
 
 
 async def serve(

@@ -19,7 +19,7 @@ import msgspec
 from gateway.calls import rules
 from gateway.calls.actions import Action, Glance, Outbox, SetPaused
 from gateway.calls.playlist import Playlist
-from gateway.calls.requests import Media, OpenCall, Say, SipFacts
+from gateway.calls.requests import Media, OpenCall, Say
 from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
 from gateway.messages import ChangeLeg, Latched, LegOpened, LegStatistics, LegTrouble, Quality
@@ -141,10 +141,8 @@ class Call:
             self._publish("call.opened", glance, self._agreed())
             return
         self._hold("unanswered", True)
-        if self.sip.direction == "in":
-            self._publish("call.incoming", glance, {"sip": _facts(self.sip)})
-        else:
-            self._publish("call.opened", glance, {"sip": _facts(self.sip)})
+        kind = "call.incoming" if self.sip.direction == "in" else "call.opened"
+        self._publish(kind, glance, {"sip": self.sip.told()})
 
     def ringing(self, code: int, glance: Glance) -> None:
         """The peer is being called."""
@@ -344,14 +342,3 @@ def payload_type_of(request: OpenCall) -> int:
     if request.payload_type is not None:
         return request.payload_type
     return 0 if request.codec == "PCMU" else 8
-
-
-def _facts(sip: SipFacts) -> dict[str, object]:
-    return {
-        "direction": sip.direction,
-        "call_id": sip.call_id,
-        "from": sip.from_uri,
-        "to": sip.to_uri,
-        "request_uri": sip.request_uri,
-        "headers": [list(header) for header in sip.headers],
-    }

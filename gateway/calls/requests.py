@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tts_core import Script
 
@@ -27,6 +27,17 @@ class SipFacts:
     to_uri: str
     request_uri: str
     headers: tuple[tuple[str, str], ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """What of it events and answers tell."""
+        return {
+            "direction": self.direction,
+            "call_id": self.call_id,
+            "from": self.from_uri,
+            "to": self.to_uri,
+            "request_uri": self.request_uri,
+            "headers": [list(header) for header in self.headers],
+        }
 
 
 @dataclass(frozen=True, slots=True)

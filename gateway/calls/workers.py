@@ -163,7 +163,7 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
         await process.wait()
 
 
-def report_failure(task: asyncio.Task[None]) -> None:
+def report_failure(task: asyncio.Task[Any]) -> None:
     """Done-callback: a bug of ours must not stay unseen in a task that nobody awaits."""
     if not task.cancelled() and task.exception() is not None:
         _log.critical("%s failed", task.get_name(), exc_info=task.exception())

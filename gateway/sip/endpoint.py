@@ -44,7 +44,7 @@ class Endpoint:
     """``start`` it, ``close`` it; both once, within the switchboard's life."""
 
     def __init__(self, settings: Settings, switchboard: Switchboard) -> None:
-        self.registrations: dict[str, bool] = {}
+        self.registrations = {account.address: False for account in settings.sip_accounts}
         """Whether the registrar of each account, by its address, holds our contact."""
         self._settings = settings
         self._switchboard = switchboard

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.calls.leg import CloseCause
 from gateway.calls.requests import Media, OpenCall, Say, SipFacts
+from gateway.calls.workers import report_failure
 from gateway.errors import Refusal
 from gateway.sip.negotiation import Negotiation
 from gateway.sip.policy import Declined, Plan, decline, plan_for
@@ -132,7 +133,7 @@ class Line:
     def _begin(self, plan: Plan) -> None:
         assert self.call is not None
         if plan.how == "answer":
-            self._accept()
+            self.answer()
             return
         self._waits = True
         if plan.early and self._agreed is not None and not self._agreed.held:
@@ -145,8 +146,11 @@ class Line:
         )
 
     def answer(self) -> None:
-        """Take the call, which rings."""
-        self._accept()
+        """Take the call."""
+        self._waits = False
+        if self._ring_timer is not None:
+            self._ring_timer.cancel()
+        self._agent.accept(self.dialog, self._body())
 
     def reject(self, code: int) -> None:
         """Refuse the call, which rings."""
@@ -157,12 +161,6 @@ class Line:
         """Whether the peer waits for our answer."""
         call = self.call
         return self._waits and call is not None and not call.closing
-
-    def _accept(self) -> None:
-        self._waits = False
-        if self._ring_timer is not None:
-            self._ring_timer.cancel()
-        self._agent.accept(self.dialog, self._body())
 
     def _body(self) -> str:
         """The SDP of our 183 or 200: said once, and the same again (RFC 3264)."""
@@ -237,13 +235,14 @@ class Line:
                 self._switchboard.digit(call.id, digit, duration_ms)
 
     def _acknowledged(self, answer: str | None, call: Call) -> None:
-        media = self._hear_answer(answer) if self._negotiation.offering else self._agreed
+        late = self._negotiation.offering  # the INVITE, or re-INVITE, brought no offer: our 200 did
+        if late:
+            self._agreed = self._hear_answer(answer)
+        assert self._agreed is not None
         if call.state == "ringing":
-            assert media is not None
-            self._switchboard.answered(call.id, media)
-        elif media is not self._agreed:
-            assert media is not None
-            self._switchboard.change(call.id, media)
+            self._switchboard.answered(call.id, self._agreed)
+        elif late:
+            self._switchboard.change(call.id, self._agreed)
 
     def _hear_answer(self, answer: str | None) -> Media:
         if answer is None:
@@ -287,6 +286,7 @@ class Line:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(report_failure)
 
 
 def _why(event: Ended | Rejected | Failed, call: Call | None) -> tuple[CloseCause, tuple[int, str] | None]:

@@ -50,6 +50,7 @@ def test_the_gateway_registers_and_is_called_there(tmp_path):
             alice.until("REGISTER_OK")
             alice.dial(f"sip:100@{proxy.address}")
             call = desk.next_call()
+            assert desk.ask("GET", "/health")["checks"][f"registered sip:100@{proxy.address}"]["ok"]
             desk.until(call, "utterance.finished")
             alice.until_recorded(len(spoken(GREETING)) + 1600)
             desk.ask("DELETE", f"/v1/calls/{call['id']}")
