@@ -65,13 +65,14 @@ def pace_command(
     ],
     plain: Annotated[list[int], typer.Option(help="Legs of the plain way, beside it.")] = [100, 500, 2000],  # noqa: B006
     plain_seconds: Annotated[float, typer.Option(help="How long each of those.")] = 15,
+    noise: Annotated[bool, typer.Option(help="Broken messages at the SIP port as well.")] = False,
     as_json: Json = False,
 ) -> None:
     """Thousands of speaking legs on one core, and the plain asyncio way beside them."""
     rows = []
     for each in ports:
         with _log.status(f"{legs} legs on ports {each}: opening, then {seconds:.0f} s"):
-            rows.append(pace.run_voxtrunk(legs, seconds, requests, each))
+            rows.append(pace.run_voxtrunk(legs, seconds, requests, each, noise=noise))
     with _log.status(f"the limit: {legs} legs in C"):
         rows.append(pace.run_limit(legs, plain_seconds))
     for count in plain:

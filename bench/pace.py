@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.machine import stolen_seconds
+from bench.noise import sip_noise
 from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
 from gateway.listen.analysis import analyse, by_ssrc, distribution, gap_errors_ms
 from gateway.listen.process import ReceiverProcess
@@ -86,8 +87,10 @@ def processes(gateway: RunningGateway) -> dict[str, int]:
     return found
 
 
-async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[str, Any]:
-    pinned = {"media_cpus": MEDIA_CPU, "other_cpus": OTHER_CPU, "rtp_ports": ports}
+async def _run(legs: int, seconds: float, requests: float, ports: str, *, noise: bool) -> dict[str, Any]:
+    pinned: dict[str, Any] = {"media_cpus": MEDIA_CPU, "other_cpus": OTHER_CPU, "rtp_ports": ports}
+    if noise:
+        pinned |= {"sip_listen": "127.0.0.1:0", "sip_incoming": "reject"}
     with (
         RunningGateway(cpus=(OTHER_CPU,), **pinned) as gateway,
         ReceiverProcess("0.0.0.0", [0], cpu=OTHER_CPU) as receiver,
@@ -104,12 +107,15 @@ async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[s
         before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
         stolen_s = stolen_seconds()
         begin_ns = time.monotonic_ns()
-        made = await callers.churn(requests, time.monotonic() + seconds) if requests else 0
+        until = time.monotonic() + seconds
+        noisy = asyncio.create_task(sip_noise(gateway.sip_place, until)) if noise else None
+        made = await callers.churn(requests, until) if requests else 0
         await asyncio.sleep(max(0.0, seconds - (time.monotonic_ns() - begin_ns) / 1e9))
         end_ns = time.monotonic_ns()
         took_s = (end_ns - begin_ns) / 1e9
         cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
         stolen_s = stolen_seconds() - stolen_s
+        noise_datagrams = await noisy if noisy is not None else 0
         capture = await asyncio.to_thread(receiver.stop)
         speaking = await _still_speaking(callers, calls)
         await callers.close()
@@ -132,6 +138,7 @@ async def _run(legs: int, seconds: float, requests: float, ports: str) -> dict[s
                 "p50": round(float(np.median(answered)), 1),
                 "p95": round(float(np.quantile(answered, 0.95)), 1),
             },
+            "sip_noise_datagrams": noise_datagrams,
             "api_errors": callers.times.errors,
         }
     )
@@ -147,14 +154,16 @@ async def _still_speaking(callers: Callers, calls: list[dict[str, Any]]) -> int:
     return speaking
 
 
-def run_voxtrunk(legs: int, seconds: float, requests: float, ports: str) -> dict[str, Any]:
+def run_voxtrunk(
+    legs: int, seconds: float, requests: float, ports: str, *, noise: bool = False
+) -> dict[str, Any]:
     """The gateway under test, ``requests`` API requests a second beside ``legs`` speaking legs.
 
     ``ports``: the gateway's RTP port range. A leg has a port of its own while there are any; beyond that legs
-    to different peers share, which is cheaper to send.
+    to different peers share, which is cheaper to send. ``noise``: broken messages at its SIP port meanwhile.
     """
     os.sched_setaffinity(0, {OTHER_CPU})
-    return asyncio.run(_run(legs, seconds, requests, ports))
+    return asyncio.run(_run(legs, seconds, requests, ports, noise=noise))
 
 
 def run_limit(legs: int, seconds: float) -> dict[str, Any]:

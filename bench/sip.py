@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
-import random
 import shutil
 import socket
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.machine import stolen_seconds
+from bench.noise import sip_noise
 from bench.pace import MEDIA_CPU, OTHER_CPU, cpu_seconds, judge, processes
 from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
 from gateway.listen.analysis import by_ssrc
@@ -29,25 +29,7 @@ from gateway.running import RunningGateway
 
 _WORD: Final = "Hello."
 _SETTLE_SECONDS: Final = 3.0
-_NOISE_SECONDS: Final = 0.005
 _SCENARIO: Final = Path(__file__).parent / "uac_until_bye.xml"
-
-
-async def _noise(place: tuple[str, int], until: float) -> int:
-    """Broken SIP and random octets, 200 datagrams a second. Returns how many."""
-    random_source = random.Random(4475)
-    via = b"Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\n"
-    sound = b"INVITE sip:x@127.0.0.1 SIP/2.0\r\n" + via + b"CSeq: 1 INVITE\r\n\r\n"
-    sent = 0
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
-        while time.monotonic() < until:
-            broken = bytearray(sound)
-            for _ in range(random_source.randrange(1, 20)):
-                broken[random_source.randrange(len(broken))] = random_source.randrange(256)
-            wire.sendto(broken if sent % 2 else random_source.randbytes(random_source.randrange(1400)), place)
-            sent += 1
-            await asyncio.sleep(_NOISE_SECONDS)
-    return sent
 
 
 async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int) -> dict[str, Any]:
@@ -93,8 +75,9 @@ async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[s
         before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
         stolen_s, begin_ns = stolen_seconds(), time.monotonic_ns()
         place = gateway.sip.removeprefix("sip:")
-        host, _, port = place.rpartition(":")
-        noisy = asyncio.create_task(_noise((host, int(port)), time.monotonic() + seconds if noise else 0.0))
+        noisy = asyncio.create_task(
+            sip_noise(gateway.sip_place, time.monotonic() + seconds if noise else 0.0)
+        )
         went = await _sipp(Path(folder), place, receiver.local_ports[0], rate, int(rate * seconds))
         end_ns = time.monotonic_ns()
         took_s = (end_ns - begin_ns) / 1e9

@@ -48,6 +48,12 @@ class RunningGateway:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def sip_place(self) -> tuple[str, int]:
+        """Where it takes SIP, as a socket wants it."""
+        host, _, port = self.sip.removeprefix("sip:").rpartition(":")
+        return host.strip("[]"), int(port)
+
     def _bound(self) -> str:
         """``serve`` says on its first line of output where it listens, once it takes calls."""
         assert self.process.stdout is not None
