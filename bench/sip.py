@@ -2,7 +2,8 @@
 
 SIPp makes the calls (apt-get install sip-tester): each hears a word and is hung up by the gateway. What is judged
 is the pace of the legs that speak all along, by the receiver's kernel timestamps, and what became of the calls.
-The media worker has a core to itself; everything else shares the others, clients and receiver included.
+The gateway's media worker is pinned to one core and all else of it to the other. SIPp and the receiver, which are
+no part of it, use what the media worker leaves of its core: it runs in real time and does not wait for them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int
         "-m", str(count), "-l", str(count), "-key", "rtp_port", str(rtp_port), "-nostdin", "-trace_stat",
         "-stf", str(statistics), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
+    os.sched_setaffinity(process.pid, {MEDIA_CPU})
     await process.wait()
     with statistics.open() as file:
         last = list(csv.DictReader(file, delimiter=";"))[-1]
@@ -65,7 +67,7 @@ async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[s
     with (
         tempfile.TemporaryDirectory() as folder,
         RunningGateway(cpus=(OTHER_CPU,), **settings) as gateway,
-        ReceiverProcess("0.0.0.0", [0], cpu=OTHER_CPU) as receiver,
+        ReceiverProcess("0.0.0.0", [0], cpu=MEDIA_CPU) as receiver,
     ):
         callers = Callers(gateway.url, receiver.local_ports, apart=True)
         paragraphs = int(seconds + legs / 60) // PARAGRAPH_SECONDS + 3
