@@ -1,7 +1,7 @@
 """SIP's sockets and its clock, in the loop of whoever starts it. Nothing else in this package owns any of them.
 
-Not in a thread of its own: that was tried, and handing the interpreter to and fro cost a tenth to a fifth of what a
-call costs the control process, where no packet of speech waits for it.
+Not in a thread of its own: that was tried, and handing the interpreter to and fro cost a tenth to a fifth of what
+a call costs the control process, where no packet of speech waits for it.
 """
 
 from __future__ import annotations
