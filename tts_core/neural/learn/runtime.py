@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from tts_core.neural.frame import Floats
-from tts_core.neural.learn.export import restore
-from tts_core.neural.package import Package
-from tts_core.neural.runtime import Rows
+from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
+from tts_core.neural.learn.vocoder import Vocoder
+from tts_core.neural.runtime import Rows, Unavailable
+
+if TYPE_CHECKING:
+    from tts_core.neural.package import Package
+
+WEIGHTS = "weights.safetensors"
+
+
+def restore(folder: Path, phonemes: int) -> tuple[Acoustic, Vocoder]:
+    """The networks of the voice in `folder`, float32. Raises Unavailable when it holds no weights for torch."""
+    if not (folder / WEIGHTS).is_file():
+        raise Unavailable(f"{folder} holds no {WEIGHTS}: it speaks with ONNX Runtime only")
+    held = load_file(folder / WEIGHTS)
+    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
+    for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
+        own = {
+            name.removeprefix(prefix): value.float()
+            for name, value in held.items()
+            if name.startswith(prefix)
+        }
+        network.load_state_dict(own)
+        network.eval().requires_grad_(False)
+    return model, vocoder
 
 
 class TorchRuntime:
@@ -18,7 +44,7 @@ class TorchRuntime:
     name = "torch-cpu"
 
     def __init__(self, package: Package) -> None:
-        self._model, self._vocoder = restore(package)
+        self._model, self._vocoder = restore(package.folder, len(package.manifest.phonemes))
 
     @torch.no_grad()
     def encode(self, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:
@@ -31,8 +57,7 @@ class TorchRuntime:
         """See Runtime."""
         mask = torch.ones(*token.shape, 1)
         means, belongs, where = (torch.from_numpy(each) for each in (meaning, token, place))
-        made = self._model.decode(means, belongs, where, mask)
-        features: Floats = made.numpy()
+        features: Floats = self._model.decode(means, belongs, where, mask).numpy()
         return features
 
     def fresh(self, rows: int) -> Rows:
@@ -43,6 +68,8 @@ class TorchRuntime:
     @torch.no_grad()
     def step(self, features: Floats, noise: Floats, rows: Rows) -> tuple[Floats, Rows]:
         """See Runtime."""
-        given = (torch.from_numpy(each) for each in (features, noise, rows.state, rows.phase))
-        audio, state, phase = self._vocoder(*given)
-        return audio.numpy(), Rows(state.numpy(), phase.numpy())
+        where = slice(None) if rows.slots is None else rows.slots
+        given = (torch.from_numpy(each) for each in (features, noise, rows.state[where], rows.phase[where]))
+        audio, state, phase = (made.numpy() for made in self._vocoder(*given))
+        rows.settle(audio, state, phase)
+        return audio, rows
