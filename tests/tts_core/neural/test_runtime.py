@@ -20,7 +20,8 @@ import pytest
 
 from tests.tts_core.neural.bindings import Bench, double
 from tts_core.errors import EngineError
-from tts_core.neural import package
+from tts_core.neural import package, shelf
+from tts_core.neural.engine import SHIPPED
 from tts_core.neural.frame import F0, FEATURES, HOP, VOICING
 from tts_core.neural.frontend import PLACES, TONES, places
 from tts_core.neural.runtime import OrtRuntime, Rows, Runtime
@@ -29,7 +30,9 @@ FRAMES = 48
 TOLERANCE = 1e-5  # of full scale, between runtimes and between chunkings
 REACH = 2 + 6 * 6 + 2  # frames: stem, six blocks of seven taps, three hops of overlap
 SLOTS = 8
-NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+TORCH = find_spec("torch") is not None
+IN_TORCH = ("torch-cpu", "torch-cudagraph", "tensorrt") if TORCH else ()
+NEEDS_TORCH = pytest.mark.skipif(not TORCH, reason="torch is not installed")
 
 
 class OrtContext:
@@ -87,13 +90,7 @@ def opened(name: str, small: Path, folder: Path) -> Runtime:
         return TensorRtRuntime(voice, SLOTS, "cpu", computed, folder / "plans")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "ort-cpu",
-        *(pytest.param(each, marks=NEEDS_TORCH) for each in ("torch-cpu", "torch-cudagraph", "tensorrt")),
-    ],
-)
+@pytest.fixture(scope="module", params=["ort-cpu", *IN_TORCH])
 def runtime(request: pytest.FixtureRequest, small: Path, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     made = opened(request.param, small, tmp_path_factory.mktemp("runtime"))
     assert made.name == request.param
@@ -326,6 +323,15 @@ class TestPool:
         together = streamed(made, features, noise, 8)
         alone = streamed(made, features[6:], noise[6:], 8)
         assert np.abs(together[6] - alone[0]).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("voice", shelf.folders(SHIPPED), ids=lambda folder: folder.name)
+def test_every_voice_that_ships_streams_exactly(voice: Path) -> None:
+    runtime = OrtRuntime(package.read(voice))
+    features, noise = inputs(2)
+    full = streamed(runtime, features, noise, FRAMES)
+    for seed in range(10, 16):
+        assert np.abs(streamed(runtime, features, noise, chunking(seed)) - full).max() < TOLERANCE
 
 
 def test_rows_made_by_hand_are_looked_at() -> None:
