@@ -8,6 +8,7 @@ a step is computed instead of replayed.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -101,7 +102,7 @@ class Shape:
         self._sound = torch.zeros(rows, dtype=torch.bool, device=device)
         on_device = (self._features, self._noise, self._slots, self._audio, self._sound)
         self._host = [torch.zeros(each.shape, dtype=each.dtype, pin_memory=pinned) for each in on_device]
-        self._replay = record(self._step)  # over the spare slot only
+        self.replay = record(self._step)  # over the spare slot only
 
     def run(
         self, features: Floats, noise: Floats, slots: NDArray[np.int64]
@@ -116,7 +117,7 @@ class Shape:
             if device is self._slots:
                 host.numpy()[count:] = self._pool.spare
             device.copy_(host, non_blocking=True)
-        self._replay()
+        self.replay()
         audio, sound = self._host[3:]
         audio.copy_(self._audio, non_blocking=True)
         sound.copy_(self._sound, non_blocking=True)
@@ -148,6 +149,7 @@ class GraphRuntime:
     ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise Unavailable("torch finds no CUDA GPU")
+        torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa are too few for the tolerance
         model, vocoder = restore(package.folder, len(package.manifest.phonemes))
         self._model, self._vocoder = model.to(device), vocoder.to(device)
         self._device, self._record = torch.device(device), record
@@ -160,6 +162,16 @@ class GraphRuntime:
         """Record what a batch of `rows` rows and `frames` frames needs, before anyone waits for it."""
         with self._on_stream():
             self._shape(rows, frames)
+
+    def replay_s(self, rows: int, frames: int, times: int = 20) -> float:
+        """Seconds of one recorded step alone, for benches: the mean of `times`, over what its buffers hold."""
+        with self._on_stream():
+            replay = self._shape(rows, frames).replay
+            began = time.perf_counter()
+            for _ in range(times):
+                replay()
+            self._settle()
+            return (time.perf_counter() - began) / times
 
     def encode(self, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """See Runtime."""
@@ -198,6 +210,10 @@ class GraphRuntime:
         else:
             audio, rows.sound = (np.concatenate(each) for each in zip(*pieces, strict=True))
         return audio, rows
+
+    def _settle(self) -> None:
+        if self._stream:
+            self._stream.synchronize()
 
     @contextmanager
     def _on_stream(self) -> Iterator[None]:
