@@ -35,3 +35,20 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hashes = {name: shipped.manifest.files[name] for name in (*package.GRAPHS, WEIGHTS)}
     package.write(folder, msgspec.structs.replace(shipped.manifest, name="en-us-none", files=hashes))
     return folder
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an exported voice that has learned nothing. Not to be written to. Needs torch."""
+    torch = pytest.importorskip("torch")
+    from tts_core.neural.frontend import alphabet
+    from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
+    from tts_core.neural.learn.export import About, export
+    from tts_core.neural.learn.vocoder import Vocoder
+
+    torch.manual_seed(1)
+    ids = alphabet(["@", "t", "n", "aI", "w", "V", "s", "e", "oU"])
+    about = About("en-us-none", "0.0", "en-us", "", "untrained", "nobody", "CC0-1.0")
+    folder = tmp_path_factory.mktemp("untrained") / "en-us-none"
+    export(Acoustic(AcousticSize(len(ids))), Vocoder(), ids, about, folder)
+    return folder

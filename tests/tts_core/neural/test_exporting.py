@@ -13,7 +13,7 @@ from tts_core.neural.exporting import BadExport, export, find
 from tts_core.neural.frame import HOP, VOICING, log_mels
 from tts_core.neural.frontend import Frontend
 from tts_core.neural.package import BadPackage, Package
-from tts_core.neural.runtime import OrtRuntime
+from tts_core.neural.runtime import OrtRuntime, Runtime
 from tts_core.neural.runtimes import open_runtime
 
 onnx = pytest.importorskip("onnx")
@@ -28,7 +28,7 @@ def voices(small: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     return {each.name: package.read(each) for each in folder.iterdir()}
 
 
-def said(runtime: OrtRuntime, held: Package, text: str, length: int = 8) -> np.ndarray:
+def said(runtime: Runtime, held: Package, text: str, length: int = 8) -> np.ndarray:
     tokens = Frontend(held.manifest.language, held.manifest.phonemes).read(text)
     score = speech.compose(runtime, tokens, 1.0)
     return np.concatenate(list(speech.frames(runtime, score, (length,))))
@@ -117,7 +117,7 @@ def test_what_tensorrt_is_given_is_the_vocoder(small: Path, tmp_path: Path, *, h
     kinds = {each.type.tensor_type.elem_type for each in _typed(onnx.load(file))}
     assert onnx.TensorProto.DOUBLE not in kinds
     assert (onnx.TensorProto.FLOAT16 in kinds) == half
-    _, vocoder = restore(small, len(package.read(small).manifest.phonemes))
+    _, vocoder = restore(package.read(small))
     dice = np.random.default_rng(0)
     features = torch.from_numpy(dice.uniform(-1, 1, (2, 8, 42)).astype(np.float32))
     noise = torch.from_numpy(dice.standard_normal((2, 8, HOP)).astype(np.float32))
@@ -136,6 +136,15 @@ def test_what_tensorrt_is_given_is_the_vocoder(small: Path, tmp_path: Path, *, h
 def _typed(model: "onnx.ModelProto") -> list["onnx.ValueInfoProto"]:
     graph = onnx.shape_inference.infer_shapes(model).graph
     return [*graph.value_info, *graph.input, *graph.output]
+
+
+def test_what_training_exports_is_what_was_trained(untrained: Path) -> None:
+    """Every file of a voice just exported: torch's weights and the graphs say the same."""
+    held = package.read(untrained)
+    assert set(package.GRAPHS) | {"weights.safetensors"} == set(held.manifest.files)
+    one, two = open_runtime("torch-cpu", held), open_runtime("ort-cpu", held)
+    assert one.name == "torch-cpu"
+    assert np.abs(said(one, held, "Nine to one.") - said(two, held, "Nine to one.")).max() < 1e-5
 
 
 def test_a_voice_in_int8_is_offered_by_every_runtime_that_can(voices: dict[str, Package]) -> None:

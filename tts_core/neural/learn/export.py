@@ -99,7 +99,7 @@ def with_answer(package: Package, folder: Path, *, half: bool = False) -> Packag
     It is the vocoder without its source, all in float32, `half`: with learned matrices in float16. Raises
     Unavailable for a voice without weights for torch, and BadPackage when `folder` cannot be written.
     """
-    _, vocoder = restore(package.folder, len(package.manifest.phonemes))
+    _, vocoder = restore(package)
     rows, count = 2, 5
     state, _ = vocoder.fresh(rows)
     wide = torch.zeros(rows, count, HOP)

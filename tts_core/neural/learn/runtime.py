@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 
 
-def restore(folder: Path, phonemes: int) -> tuple[Acoustic, Vocoder]:
-    """The networks of the voice in `folder`, float32. Raises Unavailable when it holds no weights for torch."""
-    if not (folder / WEIGHTS).is_file():
-        raise Unavailable(f"{folder} holds no {WEIGHTS}: it speaks with ONNX Runtime only")
-    held = load_file(folder / WEIGHTS)
-    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
+def restore(package: Package) -> tuple[Acoustic, Vocoder]:
+    """The networks of a package, in float32. Raises Unavailable when it holds no weights for torch."""
+    if not (package.folder / WEIGHTS).is_file():
+        raise Unavailable(f"{package.folder} holds no {WEIGHTS}: it speaks with ONNX Runtime only")
+    held = load_file(package.folder / WEIGHTS)
+    model, vocoder = Acoustic(AcousticSize(len(package.manifest.phonemes))), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
             name.removeprefix(prefix): value.float()
@@ -34,7 +33,7 @@ def restore(folder: Path, phonemes: int) -> tuple[Acoustic, Vocoder]:
             if name.startswith(prefix)
         }
         network.load_state_dict(own)
-        network.eval().requires_grad_(False)
+        network.eval()
     return model, vocoder
 
 
@@ -44,7 +43,7 @@ class TorchRuntime:
     name = "torch-cpu"
 
     def __init__(self, package: Package) -> None:
-        self._model, self._vocoder = restore(package.folder, len(package.manifest.phonemes))
+        self._model, self._vocoder = restore(package)
 
     @torch.no_grad()
     def encode(self, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -150,7 +150,7 @@ class GraphRuntime:
         if device == "cuda" and not torch.cuda.is_available():
             raise Unavailable("torch finds no CUDA GPU")
         torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa are too few for the tolerance
-        model, vocoder = restore(package.folder, len(package.manifest.phonemes))
+        model, vocoder = restore(package)
         self._model, self._vocoder = model.to(device), vocoder.to(device)
         self._device, self._record = torch.device(device), record
         self._stream = torch.cuda.Stream() if device == "cuda" else None
