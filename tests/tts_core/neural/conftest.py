@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tts_core.neural import package
+from tts_core.neural import package as packages
 from tts_core.neural.engine import SHIPPED
 
 WEIGHTS = "weights.safetensors"
@@ -27,13 +27,13 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a voice with its graphs and weights and nothing else. Not to be written to."""
-    shipped = package.read(SHIPPED / "en-us-slt")
+    shipped = packages.read(SHIPPED / "en-us-slt")
     folder = tmp_path_factory.mktemp("voices") / "en-us-none"
     folder.mkdir()
-    for name in (*package.GRAPHS, WEIGHTS):
+    for name in (*packages.GRAPHS, WEIGHTS):
         shutil.copyfile(shipped.folder / name, folder / name)
-    hashes = {name: shipped.manifest.files[name] for name in (*package.GRAPHS, WEIGHTS)}
-    package.write(folder, msgspec.structs.replace(shipped.manifest, name="en-us-none", files=hashes))
+    hashes = {name: shipped.manifest.files[name] for name in (*packages.GRAPHS, WEIGHTS)}
+    packages.write(folder, msgspec.structs.replace(shipped.manifest, name="en-us-none", files=hashes))
     return folder
 
 
