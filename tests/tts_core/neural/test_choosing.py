@@ -72,6 +72,22 @@ def test_a_voice_without_weights_for_torch_speaks_with_onnx_runtime(
     assert "holds no weights.safetensors" in caplog.text
 
 
+@pytest.mark.parametrize("weights", [b"", b"no weights at all", "other"])
+def test_weights_of_other_networks_are_no_reason_to_be_silent(
+    small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, weights: bytes | str
+) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    folder = Path(shutil.copytree(small, tmp_path / "voice"))
+    raw = weights if isinstance(weights, bytes) else save({"vocoder.stem.weight": torch.zeros(3, 3)})
+    (folder / "weights.safetensors").write_bytes(raw)
+    voice = package.Package(folder, package.read(small).manifest)
+    assert open_runtime("torch-cpu", voice).name == "ort-cpu"
+    (line,) = caplog.messages
+    assert "not of the networks of this version" in line
+
+
 @pytest.mark.usefixtures("without_torch")
 def test_when_nothing_can_run_every_reason_is_given(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -82,9 +98,7 @@ def test_when_nothing_can_run_every_reason_is_given(small: Path, monkeypatch: py
 def test_a_damaged_graph_is_an_error_and_no_reason_for_another_runtime(small: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(small, tmp_path / "voice"))
     (folder / "vocoder.onnx").write_bytes(b"no graph")
-    manifest = package.read(small).manifest
-    files = manifest.files | {"vocoder.onnx": package.digest(folder / "vocoder.onnx")}
-    voice = package.write(folder, msgspec.structs.replace(manifest, files=files))
+    voice = package.Package(folder, package.read(small).manifest)
     for name in RUNTIMES:
         if name == "torch-cpu":
             continue  # it reads the weights and no graph

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from tts_core.neural.frame import Floats
 from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
@@ -21,11 +23,20 @@ WEIGHTS = "weights.safetensors"
 
 
 def restore(package: Package) -> tuple[Acoustic, Vocoder]:
-    """The networks of a package, in float32. Raises Unavailable when it holds no weights for torch."""
+    """The networks of a package, in float32. Raises Unavailable when it holds no weights for these networks."""
     if not (package.folder / WEIGHTS).is_file():
         raise Unavailable(f"{package.folder} holds no {WEIGHTS}: it speaks with ONNX Runtime only")
-    held = load_file(package.folder / WEIGHTS)
-    model, vocoder = Acoustic(AcousticSize(len(package.manifest.phonemes))), Vocoder()
+    try:
+        return _networks(load_file(package.folder / WEIGHTS), len(package.manifest.phonemes))
+    except (RuntimeError, SafetensorError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise Unavailable(
+            f"{package.folder}: {WEIGHTS} is not of the networks of this version: {reason}"
+        ) from error
+
+
+def _networks(held: dict[str, Tensor], phonemes: int) -> tuple[Acoustic, Vocoder]:
+    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
             name.removeprefix(prefix): value.float()
