@@ -159,5 +159,6 @@ def _measure(
         "seconds": seconds,
         "clauses": len(first),
         "audio_seconds": round(made, 2),
+        "load_average": os.getloadavg()[0],
         "rtf_by_stage": {stage: round(spent / made, 5) for stage, spent in talker.spent.items()},
     }
