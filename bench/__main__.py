@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import ceiling as ceiling_bench
-from bench import machine, pace, sip, soak, words
+from bench import machine, pace, precision, sip, soak, synth, words
 
 app = typer.Typer(help="Load benches. Each runs a gateway of its own on this machine.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and keep nothing.")]
@@ -141,6 +142,39 @@ def sip_command(
         with _log.status(f"{each:g} SIP calls a second beside {legs} speaking legs"):
             rows.append(sip.run(legs, each, seconds, noise=noise))
     _present("sip", rows, as_json)
+
+
+@app.command("synth")
+def synth_command(
+    voice: Annotated[str, typer.Option(help="A neural voice.")] = "neural:en-us-slt",
+    runtime: Annotated[str, typer.Option(help="ort-cpu, torch-cpu, torch-cudagraph, tensorrt.")] = "ort-cpu",
+    streams: Annotated[list[int], typer.Option(help="Streams that speak at once.")] = [1, 20, 60],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="How long each.")] = 20,
+    chunk_ms: Annotated[int, typer.Option(help="Audio made in one step.")] = 80,
+    core: Annotated[int, typer.Option(help="The one core to run on.")] = (os.cpu_count() or 1) - 1,
+    as_json: Json = False,
+) -> None:
+    """The neural core alone, text to mu-law on one core: real-time factor, first audio, missed ticks."""
+    rows = []
+    for count in streams:
+        with _log.status(f"{count} streams, {seconds:.0f} s"):
+            rows.append(synth.measure(voice, runtime, count, seconds, chunk_ms, core=core))
+    _present("synth", rows, as_json)
+
+
+@app.command("precision")
+def precision_command(
+    voice: Annotated[str, typer.Option(help="A neural voice that speaks English.")] = "neural:en-us-slt",
+    seconds: Annotated[float, typer.Option(help="How long each of three timings.")] = 10,
+    core: Annotated[int, typer.Option(help="The one core to run on.")] = (os.cpu_count() or 1) - 1,
+    as_json: Json = False,
+) -> None:
+    """A voice in float32, float16 and int8: what it costs to the ear, what it gains in time."""
+    rows = []
+    for each in ("fp32", "fp16", "int8"):
+        with _log.status(f"{voice} in {each}"):
+            rows.append(precision.measure(voice, each, seconds, core))
+    _present("precision", rows, as_json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: ``voxtrunk serve | say | listen | voices | settings | demo | bench``."""
+"""The command line: ``voxtrunk serve | say | listen | voices | export | settings | demo | bench``."""
 
 from __future__ import annotations
 
@@ -198,6 +198,26 @@ def demo(
         f"underruns {said['underruns']} · packets sent {statistics['packets']}"
     )
     console.print(f"wrote {wav} and {picture}")
+
+
+@app.command()
+def export(
+    voice: Annotated[
+        str, typer.Argument(help="A neural voice, such as neural:en-us-slt, or a voice's folder.")
+    ],
+    form: Annotated[str, typer.Option("--format", help="onnx or tensorrt")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, or int8 for onnx")] = "fp32",
+    to: Annotated[Path | None, typer.Option(help="A new or empty folder.")] = None,
+) -> None:
+    """Write a neural voice in another precision, or for TensorRT."""
+    from tts_core.errors import TtsError
+    from tts_core.neural.exporting import export as exported
+
+    try:
+        for line in exported(voice, form, precision, to):
+            typer.echo(line)
+    except TtsError as error:
+        _fail(str(error))
 
 
 @app.command(

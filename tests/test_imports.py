@@ -37,7 +37,9 @@ def test_a_room_imports_only_what_it_may(room):
 
 def test_the_core_install_needs_none_of_the_extras():
     heavy = {"torch", "tensorrt", "sippy", "redis", "matplotlib", "aiortc", "pytest", "hypothesis"}
+    runtimes = ROOT / "tts_core/neural/runtimes"
     lazily = {ROOT / "gateway/listen/picture.py", *(ROOT / "tts_core/neural/learn").rglob("*.py")}
+    lazily |= {runtimes / name for name in ("cudagraph.py", "tensorrt.py", "plans.py")}
     for room in ("gateway", "tts_core", "codecs"):
         for file in set((ROOT / room).rglob("*.py")) - lazily:
             assert not imports(file) & heavy, file

@@ -2,28 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tts_core.errors import EngineError
 from tts_core.neural.frame import HOP, Floats
-from tts_core.neural.package import Package
+
+if TYPE_CHECKING:
+    from tts_core.neural.package import Package
+
+Flags = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class Unavailable(EngineError):
+    """A runtime that cannot run here, or not this voice; another one can."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Rows:
-    """Vocoder state of B streams: `state` float32[B, S] and `phase` float64[B], in cycles."""
+    """Vocoder state of B streams, in a pool of N of them. A step changes it where it is.
 
-    state: Floats
-    phase: NDArray[np.float64]
+    `state` float32[N, S] and `phase` float64[N], in cycles, are arrays of whoever runs: NumPy's, or torch's on
+    a GPU. `slots` int64[B] says which rows of the pool these are; None is all of them.
+    """
 
-    def finite(self) -> NDArray[np.bool_]:
-        """Which rows are sound: bool[B]."""
-        sound: NDArray[np.bool_] = np.isfinite(self.state).all(axis=1) & np.isfinite(self.phase)
-        return sound
+    state: Any
+    phase: Any
+    slots: NDArray[np.int64] | None = None
+    sound: Flags | None = field(default=None, repr=False)
+    of: Rows | None = field(default=None, repr=False)  # keeps the pool's owner alive
+
+    def __len__(self) -> int:
+        return len(self.state) if self.slots is None else len(self.slots)
+
+    def __getitem__(self, which: NDArray[np.integer] | slice) -> Rows:
+        """Some of these rows, in any order, no row twice: the same state, to be stepped as a batch of its own."""
+        slots = np.arange(len(self.state)) if self.slots is None else self.slots
+        return Rows(self.state, self.phase, slots[which], self.finite()[which], of=self)
+
+    def finite(self) -> Flags:
+        """Which rows came soundly through their last step, bool[B]; the others were begun afresh."""
+        if self.sound is None:
+            self.sound = finite(self.state, self.phase)
+        return self.sound
+
+    def settle(self, audio: Floats, state: Floats, phase: NDArray[np.float64]) -> None:
+        """Keep what a step on the CPU made of these rows.
+
+        A row whose state or audio is no longer finite is begun afresh and its audio silenced, and no other row.
+        """
+        self.sound = finite(state, phase) & np.isfinite(audio).all(axis=(1, 2))
+        if not self.sound.all():
+            audio[~self.sound] = 0
+            state[~self.sound] = 0
+            phase[~self.sound] = 0
+        where = slice(None) if self.slots is None else self.slots
+        self.state[where] = state
+        self.phase[where] = phase
+
+
+def finite(state: Floats, phase: NDArray[np.float64]) -> Flags:
+    """Which rows of `state` [B, S] and `phase` [B] are numbers throughout: bool[B]."""
+    sound: Flags = np.isfinite(state).all(axis=1) & np.isfinite(phase)
+    return sound
 
 
 class Runtime(Protocol):
@@ -43,19 +87,20 @@ class Runtime(Protocol):
         ...
 
     def fresh(self, rows: int) -> Rows:
-        """The state of `rows` streams before anything is said."""
+        """The state of `rows` streams before anything is said. Raises EngineError when there is no room."""
         ...
 
     def step(self, features: Floats, noise: Floats, rows: Rows) -> tuple[Floats, Rows]:
         """The next T frames of B streams: `features` [B, T, 42], `noise` [B, T, 80].
 
-        Returns audio [B, T, 80], full scale 1, two frames late, and the rows as they are then.
+        Returns audio [B, T, 80], full scale 1, two frames late, and `rows`, which have moved on. A row that is no
+        longer finite is begun afresh, its audio is silence, and `rows.finite()` tells.
         """
         ...
 
 
 class OrtRuntime:
-    """ONNX Runtime on one CPU core. Raises EngineError when it is not installed or refuses a graph."""
+    """ONNX Runtime on one CPU core. Raises Unavailable when it is not installed, EngineError for a bad graph."""
 
     name = "ort-cpu"
 
@@ -63,12 +108,12 @@ class OrtRuntime:
         try:
             import onnxruntime
         except ImportError as error:
-            raise EngineError("neural voices need onnxruntime: pip install onnxruntime") from error
+            raise Unavailable("neural voices need onnxruntime: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._encoder, self._decoder, self._vocoder = (
                 onnxruntime.InferenceSession(
@@ -97,7 +142,10 @@ class OrtRuntime:
     def step(self, features: Floats, noise: Floats, rows: Rows) -> tuple[Floats, Rows]:
         """See Runtime."""
         assert noise.shape == (*features.shape[:2], HOP)
+        where = slice(None) if rows.slots is None else rows.slots
         audio, state, phase = self._vocoder.run(
-            None, {"features": features, "noise": noise, "state": rows.state, "phase": rows.phase}
+            None,
+            {"features": features, "noise": noise, "state": rows.state[where], "phase": rows.phase[where]},
         )
-        return audio, Rows(state, phase)
+        rows.settle(audio, state, phase)
+        return audio, rows

@@ -1,10 +1,17 @@
-"""Small networks and a small package, made once: untrained, but of the very graphs that ship."""
+"""A small voice of the graphs that ship, and one thread for torch where it is installed."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from tts_core.neural import package as packages
+from tts_core.neural.engine import SHIPPED
+
+WEIGHTS = "weights.safetensors"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,7 +26,20 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an exported, untrained voice. Not to be written to."""
+    """The folder of a voice with its graphs and weights and nothing else. Not to be written to."""
+    shipped = packages.read(SHIPPED / "en-us-slt")
+    folder = tmp_path_factory.mktemp("voices") / "en-us-none"
+    folder.mkdir()
+    for name in (*packages.GRAPHS, WEIGHTS):
+        shutil.copyfile(shipped.folder / name, folder / name)
+    hashes = {name: shipped.manifest.files[name] for name in (*packages.GRAPHS, WEIGHTS)}
+    packages.write(folder, msgspec.structs.replace(shipped.manifest, name="en-us-none", files=hashes))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an exported voice that has learned nothing. Not to be written to. Needs torch."""
     torch = pytest.importorskip("torch")
     from tts_core.neural.frontend import alphabet
     from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
@@ -29,6 +49,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     ids = alphabet(["@", "t", "n", "aI", "w", "V", "s", "e", "oU"])
     about = About("en-us-none", "0.0", "en-us", "", "untrained", "nobody", "CC0-1.0")
-    folder = tmp_path_factory.mktemp("voices") / "en-us-none"
+    folder = tmp_path_factory.mktemp("untrained") / "en-us-none"
     export(Acoustic(AcousticSize(len(ids))), Vocoder(), ids, about, folder)
     return folder

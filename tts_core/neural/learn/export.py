@@ -6,6 +6,7 @@ runtime computes in float32 with the very same numbers. Constants (the DFT's bas
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,19 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tts_core.neural import package as packages
+from tts_core.neural import precision
 from tts_core.neural.frame import FEATURES, HOP, RATE
-from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
+from tts_core.neural.learn.acoustic import Acoustic
+from tts_core.neural.learn.runtime import restore
 from tts_core.neural.learn.vocoder import Vocoder
 from tts_core.neural.package import Manifest, Package
 
 OPSET = 17
+ANSWER = "answer.onnx"
 _SUFFIXES = (".onnx", ".safetensors", ".json", ".txt")
 _SMALL = 64  # numbers: a tensor with fewer is not worth a cast
 
@@ -80,26 +84,41 @@ def export(
     return packages.write(folder, manifest)
 
 
+class _Answer(nn.Module):
+    def __init__(self, vocoder: Vocoder) -> None:
+        super().__init__()
+        self.vocoder = vocoder
+
+    def forward(self, features: Tensor, wave: Tensor, noise: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.vocoder.answer(features, wave, noise, state)
+
+
+def with_answer(package: Package, folder: Path, *, half: bool = False) -> Package:
+    """A copy of `package` in `folder` with `answer.onnx` beside its graphs: what a TensorRT engine is built of.
+
+    It is the vocoder without its source, all in float32, `half`: with learned matrices in float16. Raises
+    Unavailable for a voice without weights for torch, and BadPackage when `folder` cannot be written.
+    """
+    _, vocoder = restore(package)
+    rows, count = 2, 5
+    state, _ = vocoder.fresh(rows)
+    wide = torch.zeros(rows, count, HOP)
+    with tempfile.TemporaryDirectory() as made:
+        file = Path(made) / ANSWER
+        _write(
+            _Answer(vocoder), (torch.zeros(rows, count, FEATURES), wide, wide, state),
+            ("features", "wave", "noise", "state"), ("audio", "new_state"), file,
+        )  # fmt: skip
+        graph = onnx.load(file)
+    (precision.halved if half else precision.widened)(graph)
+    return precision.rewritten(package, {ANSWER: graph.SerializeToString()}, folder, package.manifest.name)
+
+
 def halved(network: nn.Module) -> None:
     """Round every weight to the nearest float16, in place."""
     with torch.no_grad():
         for value in network.parameters():
             value.copy_(value.half().float())
-
-
-def restore(package: Package) -> tuple[Acoustic, Vocoder]:
-    """The networks of a package, in torch and float32."""
-    held = load_file(package.folder / "weights.safetensors")
-    model, vocoder = Acoustic(AcousticSize(len(package.manifest.phonemes))), Vocoder()
-    for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
-        own = {
-            name.removeprefix(prefix): value.float()
-            for name, value in held.items()
-            if name.startswith(prefix)
-        }
-        network.load_state_dict(own)
-        network.eval()
-    return model, vocoder
 
 
 def _graphs(model: Acoustic, vocoder: Vocoder, folder: Path) -> None:

@@ -74,16 +74,25 @@ class Vocoder(nn.Module):
         `phase` float64[B] from the step before. Returns audio [B, T, 80], full scale 1 and two frames late, the
         new state and the new phase.
         """
-        old = torch.split(state, self.parts, dim=1)
-        contexts, last, tails, middle, end = (
-            old[: len(self.blocks) + 1],
-            old[-5],
-            old[-4:-2],
-            old[-2],
-            old[-1],
-        )
+        wave, phase = self.excite(features, state, phase)
+        audio, state = self.answer(features, wave, noise, state)
+        return audio, state, phase
 
-        wave, last, phase = self._wave(features, last, phase)
+    def excite(self, features: Tensor, state: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+        """The voiced source [B, T, 80] of the next frames, its phase in float64, and the new phase."""
+        last = torch.split(state, self.parts, dim=1)[-5]
+        scaled = torch.cat((last.unsqueeze(1), features[:, :, frame.F0 :]), dim=1)
+        hz = torch.exp(scaled[:, :, 0].double() * frame.F0_SCALE + frame.F0_CENTRE)
+        wave, phase = source.harmonics(hz[:, 1:], hz[:, :1], phase)
+        ramp = torch.arange(1, HOP + 1, dtype=features.dtype, device=features.device) / HOP
+        before, now = scaled[:, :-1, 1:], scaled[:, 1:, 1:]
+        return wave.to(features.dtype) * (before + (now - before) * ramp), phase
+
+    def answer(self, features: Tensor, wave: Tensor, noise: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's part, all of it in one precision: audio [B, T, 80] and the new state."""
+        old = torch.split(state, self.parts, dim=1)
+        contexts, tails, middle, end = old[: len(self.blocks) + 1], old[-4:-2], old[-2], old[-1]
+
         harmonic, tail_h = self._spectra(wave, tails[0])
         hiss, tail_n = self._spectra(noise, tails[1])
 
@@ -99,19 +108,8 @@ class Vocoder(nn.Module):
             fresh.append(kept.reshape(-1, block.reach * self.size.channels))
         spectrum = self._filtered(self.head(self.norm(x)), real, imaginary, hiss)
         audio, middle, end = self._overlapped(spectrum @ self.synthesis, middle, end)
-        state = torch.cat((*fresh, last, tail_h, tail_n, middle, end), dim=1)
-        return audio, state, phase
-
-    def _wave(self, features: Tensor, last: Tensor, phase: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The voiced source [B, T, 80], this step's last (scaled F0, voicing) [B, 2], the new phase."""
-        pairs = features[:, :, frame.F0 :]
-        scaled = torch.cat((last.unsqueeze(1), pairs), dim=1)
-        hz = torch.exp(scaled[:, :, 0].double() * frame.F0_SCALE + frame.F0_CENTRE)
-        wave, phase = source.harmonics(hz[:, 1:], hz[:, :1], phase)
-        ramp = torch.arange(1, HOP + 1, dtype=features.dtype, device=features.device) / HOP
-        before, now = scaled[:, :-1, 1:], scaled[:, 1:, 1:]
-        voiced = wave.to(features.dtype) * (before + (now - before) * ramp)
-        return voiced, pairs[:, -1], phase
+        last = features[:, -1, frame.F0 :]
+        return audio, torch.cat((*fresh, last, tail_h, tail_n, middle, end), dim=1)
 
     def _spectra(self, wave: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
         """Spectra [B, T, 258] of three hops each, ending with each hop of `wave` [B, T, 80]; the new tail."""
