@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from tts_core.neural.engine import SHIPPED
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,3 +35,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("voices") / "en-us-none"
     export(Acoustic(AcousticSize(len(ids))), Vocoder(), ids, about, folder)
     return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A private copy of the folder of a voice that ships."""
+    return Path(shutil.copytree(SHIPPED / "en-us-slt", tmp_path / "source" / "en-us-slt"))
