@@ -119,10 +119,14 @@ class NeuralEngine:
             ahead.close()
 
     def _speaker(self, voice_name: str, package: Package) -> Speaker:
-        with self._loading:
-            if voice_name not in self._speakers:
-                self._speakers[voice_name] = Speaker(package, OrtRuntime(package), self._spoiled)
-            return self._speakers[voice_name]
+        speaker = self._speakers.get(voice_name)
+        if speaker is None:  # a voice that is loaded waits for no other one that is being loaded
+            with self._loading:
+                speaker = self._speakers.get(voice_name)
+                if speaker is None:
+                    speaker = Speaker(package, OrtRuntime(package), self._spoiled)
+                    self._speakers[voice_name] = speaker
+        return speaker
 
     def _spoiled(self) -> None:
         self.resets += 1

@@ -68,7 +68,6 @@ class OrtRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._encoder, self._decoder, self._vocoder = (
                 onnxruntime.InferenceSession(

@@ -51,7 +51,6 @@ def test_the_far_end_hears_the_offline_audio_octet_for_octet(api, ear, text, cod
     assert 0 <= len(heard) - len(pcm) < 8 * ptime, "whole packets"
     assert np.array_equal(heard[: len(pcm)], encode(Law(codec), pcm))
     assert set(heard[len(pcm) :]) <= set(encode(Law(codec), np.zeros(1, np.int16))), "filled with silence"
-    assert said["underruns"] == 0
     assert said["spoken_ms"] == len(heard) // 8
     assert said["spoken_text"] == text
     error = decode(Law(codec), heard[: len(pcm)]).astype(float) - pcm

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tts_core import Chunk, EngineError, Script, UnknownVoice
+from tts_core import Chunk, EngineError, Script, Synthesiser, UnknownVoice
 from tts_core.neural import package as packages
 from tts_core.neural import speech
 from tts_core.neural.engine import SHIPPED, NeuralEngine
@@ -193,7 +195,7 @@ def test_a_state_gone_wrong_is_silence_for_a_chunk_counted_and_nobody_elses(
     for count, value in enumerate((np.nan, np.inf, -np.inf), 1):
         Spoiler.bad = (3, value)
         heard = np.concatenate([chunk.pcm for chunk in chunks(engine, TEXTS[1])])
-        assert engine.resets == count
+        assert Synthesiser((engine,)).resets == engine.resets == count
         assert len(heard) == len(sound)
         other = np.flatnonzero(heard != sound)
         assert HOP < len(other) < len(sound) / 4, "one chunk, and what its state leads into"
@@ -237,6 +239,28 @@ def test_loaded_in_another_thread_it_speaks_in_its_own() -> None:
     assert len(audio(engine, "Hello.", VOICE)) > RATE / 5
     with pytest.raises(UnknownVoice):
         engine.load("neural:nobody")
+    with engine._loading:  # another voice is being loaded: this one does not wait for it
+        assert len(audio(engine, "Hello.", VOICE)) > RATE / 5
+
+
+def test_speaking_tells_nobody_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No file but espeak's own, no socket, and arithmetic as it was: denormals stay for whoever loads a voice."""
+    program = (
+        "import os, numpy as np\n"
+        "from tts_core import Script, open_default\n"
+        "assert list(open_default().speak(Script.from_text('hi'), 'neural:en-us-slt'))\n"
+        "held = [os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')[:-1]]\n"
+        "assert not [one for one in held if 'socket' in one or '.db' in one], held\n"
+        "assert np.float64(2.3e-308) / np.float64(16) > 0\n"
+    )
+    folders = {"TMPDIR": tmp_path / "tmp", "XDG_CACHE_HOME": tmp_path / "cache", "HOME": tmp_path / "home"}
+    for folder in folders.values():
+        folder.mkdir()
+    given = {name: str(folder) for name, folder in folders.items()}
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", program], env=given, cwd=root, check=True, timeout=50)
+    left = [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()]
+    assert [file for file in left if not file.startswith("cache/voxtrunk/espeak-")] == []
 
 
 def test_an_added_voice_that_does_not_speak_is_refused_when_it_is_loaded(
