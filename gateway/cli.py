@@ -13,6 +13,7 @@ import typer
 import uvloop
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gateway import demo as demonstration
@@ -26,6 +27,8 @@ app = typer.Typer(
     help="Voxtrunk speaks text into telephone calls.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.command("listen")(listen_command)
+voices_app = typer.Typer()
+app.add_typer(voices_app, name="voices")
 
 _USAGE = 2
 Codec = Literal["PCMU", "PCMA"]
@@ -144,23 +147,59 @@ def _say(url: str, key: str | None, order: dict[str, Any], text: str, console: C
             client.request("DELETE", f"/v1/calls/{call['id']}")
 
 
-@app.command()
-def voices(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List the voices that this installation can speak with."""
-    from tts_core import open_default
-
-    found = open_default().voices()
-    if as_json:
-        rows = [
-            {"name": v.name, "language": v.language, "engine": v.engine, "description": v.description}
-            for v in found
-        ]
-        typer.echo(json.dumps(rows))
+@voices_app.callback(invoke_without_command=True)
+def voices(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
+    """List the voices that this installation can speak with; add and remove voices of your own."""
+    if context.invoked_subcommand is not None:
         return
-    table = Table("voice", "language", "description", box=None)
+    from tts_core import TtsError, open_default
+
+    try:
+        found = open_default(_settings().voices_folder).voices()
+    except TtsError as error:
+        _fail(str(error))
+    columns = ("name", "language", "gender", "engine", "version", "licence", "teacher", "description")
+    if as_json:
+        typer.echo(json.dumps([{column: getattr(v, column) for column in columns} for v in found]))
+        return
+    table = Table(*columns, box=None)
     for v in found:
-        table.add_row(v.name, v.language, v.description)
+        table.add_row(*(escape(getattr(v, column)) for column in columns))
     Console().print(table)
+
+
+@voices_app.command("add")
+def add_voice(
+    folder: Annotated[Path, typer.Argument(help="A voice package: a folder with voice.json.")],
+) -> None:
+    """Check a voice package, let it speak, and copy it to VOXTRUNK_VOICES_FOLDER."""
+    from tts_core import TtsError
+    from tts_core.neural import engine
+
+    target = _settings().voices_folder
+    try:
+        manifest = engine.add(folder, target).manifest
+    except (TtsError, OSError) as error:
+        _fail(" ".join(str(error).split()))
+    typer.echo(f"added neural:{manifest.name} to {target}; a gateway offers it from its next start on")
+
+
+@voices_app.command("remove")
+def remove_voice(
+    name: Annotated[str, typer.Argument(help="Its name, as `voxtrunk voices` lists it.")],
+) -> None:
+    """Remove a voice that was added."""
+    from tts_core import TtsError
+    from tts_core.neural import engine
+
+    target = _settings().voices_folder
+    try:
+        engine.remove(name, target)
+    except (TtsError, OSError) as error:
+        _fail(" ".join(str(error).split()))
+    typer.echo(f"removed {name} from {target}")
 
 
 @app.command("settings")

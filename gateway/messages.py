@@ -354,6 +354,7 @@ class SynthesisStatistics(Message, frozen=True):
     synthesis_seconds: float
     audio_seconds: float
     streams: int
+    resets: int
 
 
 FromSynthesis = (

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -52,7 +53,15 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
+def _at_home(path: Path) -> Path:
+    """``~`` as the home directory; a user without one keeps the name, and nothing is found there."""
+    with contextlib.suppress(RuntimeError):
+        return path.expanduser()
+    return path
+
+
 Item = TypeVar("Item")
+Folder = Annotated[Path, AfterValidator(_at_home)]
 PortRange = Annotated[tuple[int, int], NoDecode, BeforeValidator(_port_range)]
 Listed = Annotated[tuple[Item, ...], NoDecode, BeforeValidator(_listed)]
 
@@ -196,6 +205,18 @@ class Settings(BaseSettings):
 
     # -- speech
     default_voice: str = Field("espeak:en-us", description="The voice of calls that name none")
+    voices_folder: Folder = Field(
+        Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "voxtrunk" / "voices",
+        description="Folder of added voices, see `voxtrunk voices add`",
+        validate_default=True,
+    )
+    warm_voices: Listed[str] = Field(
+        ("neural:*",),
+        description="Voices loaded and tried before calls are taken, names or patterns; others when first used",
+    )
+    warm_in_background: bool = Field(
+        False, description="Load them while calls are taken: a call with one of them may wait for it"
+    )
     level_dbm0: float = Field(
         -20, ge=-40, le=-9, description="Active speech level (ITU-T P.56) of all voices"
     )

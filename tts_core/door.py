@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tts_core.engine import Chunk, Engine, check_rate
 from tts_core.errors import UnknownVoice
@@ -35,6 +36,15 @@ class Synthesiser:
             raise UnknownVoice(name, self._voices)
         return voice
 
+    @property
+    def resets(self) -> int:
+        """Chunks that were lost because a state was not finite; see Engine.resets."""
+        return sum(engine.resets for engine in self._engines.values())
+
+    def load(self, voice: str) -> None:
+        """Load what the voice's first utterance would wait for; see Engine.load."""
+        self._engines[self.voice(voice).engine].load(voice)
+
     def speak(self, script: Script, voice: str, rate: float = 1.0) -> Iterator[Chunk]:
         """Speak `script` with the voice named `voice` at `rate` 0.5 to 2.0; see Engine.speak.
 
@@ -45,12 +55,12 @@ class Synthesiser:
         return self._engines[chosen.engine].speak(script, voice, rate)
 
 
-def open_default() -> Synthesiser:
+def open_default(added: Path | None = None) -> Synthesiser:
     """The synthesiser that needs no GPU, no key and no download. Raises EngineError.
 
-    Neural voices are in it where their runtime is installed.
+    Neural voices are in it where their runtime is installed; `added` is a folder of more of them.
     """
     engines: list[Engine] = [EspeakEngine()]
     if neural.available():
-        engines.append(neural.NeuralEngine())
+        engines.append(neural.NeuralEngine(added=added))
     return Synthesiser(engines)

@@ -48,9 +48,10 @@ class MarkTime:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """One clause with the pause after it, or one rest.
+    """The next of an utterance: a clause with the pause after it, a piece of one, or a rest.
 
-    `pcm` int16[n], mono at `sample_rate`, read-only; n may be 0 where only marks are left.
+    `pcm` int16[n], mono at `sample_rate`, read-only; n may be 0 where only marks are left. A word comes with
+    the chunk in which it begins, and may end in a later one; a mark comes with the chunk in which it falls.
     Sample offsets of `words` and `marks` count from the start of the utterance, not of the chunk.
     """
 
@@ -63,8 +64,8 @@ class Chunk:
 class Engine(Protocol):
     """A speech engine.
 
-    `speak` checks its arguments at once (UnknownVoice, BadRate) and returns a lazy iterator: a clause is
-    made when it is asked for, not before. It may raise EngineError at any step. Iterators of one engine
+    `speak` checks its arguments at once (UnknownVoice, BadRate) and returns a lazy iterator: audio is made
+    when it is asked for, not before. It may raise EngineError at any step. Iterators of one engine
     may be interleaved freely and dropped or closed at any point; each gives what it would give alone,
     bit for bit where the engine is deterministic. An engine belongs to the thread that made it.
     """
@@ -81,6 +82,18 @@ class Engine(Protocol):
 
     def voices(self) -> Sequence[Voice]:
         """Every voice that really speaks."""
+        ...
+
+    @property
+    def resets(self) -> int:
+        """Chunks of silence in the place of speech, because a state was no longer finite and began afresh."""
+        ...
+
+    def load(self, voice_name: str) -> None:
+        """Load all that the voice's first utterance would wait for. The one method for any thread.
+
+        Raises UnknownVoice, and EngineError for a voice that does not speak.
+        """
         ...
 
     def speak(self, script: Script, voice_name: str, rate: float) -> Iterator[Chunk]:

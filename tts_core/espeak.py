@@ -12,9 +12,10 @@ from tts_core.errors import UnknownVoice
 from tts_core.espeak_library import NativeVoice, open_library
 from tts_core.plan import Clause, steps
 from tts_core.script import Script
-from tts_core.timing import find_words, time_marks, time_words, trim
+from tts_core.timing import audible, find_words, time_marks, time_words, trim
 from tts_core.voices import Voice
 
+_LICENCE = "GPL-3.0-or-later"
 WORDS_PER_MINUTE = 165  # rate 1.0: a little slower than espeak's 175, for a telephone
 
 
@@ -25,6 +26,7 @@ class EspeakEngine:
     """
 
     name = "espeak"
+    resets = 0
 
     def __init__(self) -> None:
         self._library = open_library()
@@ -35,9 +37,10 @@ class EspeakEngine:
             if name in self._natives:  # two ways to write one language: the file's own name tells them apart
                 name = f"{self.name}:{native.identifier.rpartition('/')[2].lower()}"
             self._natives[name] = native
+        version = self._library.version
         self._voices = tuple(
-            Voice(name, native.language, self.name, native.description, native.gender)
-            for name, native in self._natives.items()
+            Voice(name, each.language, self.name, each.description, each.gender, version, _LICENCE)
+            for name, each in self._natives.items()
         )
 
     @property
@@ -49,13 +52,21 @@ class EspeakEngine:
         """Every language whose dictionary the package holds."""
         return self._voices
 
+    def load(self, voice_name: str) -> None:
+        """Nothing to load: the library was. Raises UnknownVoice."""
+        self._native(voice_name)
+
     def speak(self, script: Script, voice_name: str, rate: float) -> Iterator[Chunk]:
         """Speak `script`, one clause at a time as asked for. Raises UnknownVoice and BadRate at once."""
+        native = self._native(voice_name)
+        check_rate(rate)
+        return self._chunks(script, native.identifier, rate)
+
+    def _native(self, voice_name: str) -> NativeVoice:
         native = self._natives.get(voice_name)
         if native is None:
             raise UnknownVoice(voice_name, self._natives)
-        check_rate(rate)
-        return self._chunks(script, native.identifier, rate)
+        return native
 
     def _chunks(self, script: Script, identifier: str, rate: float) -> Iterator[Chunk]:
         offset = 0  # samples of the utterance before this chunk
@@ -74,12 +85,13 @@ class EspeakEngine:
         # a comma keeps the voice up where the sentence goes on
         text = clause.text + "," if clause.continues else clause.text
         raw, onsets = self._library.synthesise(identifier, round(WORDS_PER_MINUTE * rate), text)
-        begin, end = trim(raw)
+        heard = audible(raw)
+        begin, end = trim(heard)
         audio = raw[begin:end]
         onsets = [(char, sample - begin) for char, sample in onsets]
         words = tuple(
             word.moved(clause.start, offset)
-            for word in time_words(tuple(find_words(clause.text)), onsets, audio)
+            for word in time_words(tuple(find_words(clause.text)), onsets, heard[begin:end])
         )
         marks = time_marks(clause.marks, words, offset + len(audio))
         pcm = _with_pause(audio, self._samples(clause.pause_ms / rate))

@@ -110,6 +110,7 @@ class EspeakLibrary:
         self._voice = ""
         self._wpm = 0
         self._set(_VOLUME, _LEVEL)
+        self.version = str(self._lib.espeak_Info(None), "ascii")
         self.voices = self._list_voices()
 
     def synthesise(self, identifier: str, wpm: int, text: str) -> tuple[Pcm, list[tuple[int, int]]]:
@@ -188,6 +189,7 @@ def _load(path: str) -> ctypes.CDLL:
         "espeak_SetParameter": ([number, number, number], number),
         "espeak_SetVoiceByName": ([text], number),
         "espeak_ListVoices": ([pointer], ctypes.POINTER(ctypes.POINTER(_Voice))),
+        "espeak_Info": ([pointer], text),
         "espeak_ng_SetRandSeed": ([ctypes.c_long], number),
         "espeak_Synth": (
             [text, ctypes.c_size_t, ctypes.c_uint, number, ctypes.c_uint, ctypes.c_uint, pointer, pointer],

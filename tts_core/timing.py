@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tts_core.engine import MarkTime, Pcm, WordTime
 from tts_core.text import is_spoken, speaks
@@ -29,33 +30,39 @@ def find_words(text: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def trim(pcm: Pcm) -> tuple[int, int]:
-    """(start, end) of what is audible in `pcm` int16[n]; (0, 0) when nothing is."""
-    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > AUDIBLE)
+def audible(pcm: Pcm) -> NDArray[np.bool_]:
+    """Which samples of `pcm` int16[n] a telephone can tell from silence, bool[n]."""
+    heard: NDArray[np.bool_] = np.abs(pcm.astype(np.int32)) > AUDIBLE
+    return heard
+
+
+def trim(heard: NDArray[np.bool_]) -> tuple[int, int]:
+    """(start, end) of what is set in `heard` bool[n]; (0, 0) when nothing is."""
+    loud = np.flatnonzero(heard)
     return (int(loud[0]), int(loud[-1]) + 1) if loud.size else (0, 0)
 
 
 def time_words(
-    words: Sequence[tuple[int, int]], onsets: Sequence[tuple[int, int]], pcm: Pcm
+    words: Sequence[tuple[int, int]], onsets: Sequence[tuple[int, int]], heard: NDArray[np.bool_]
 ) -> list[WordTime]:
-    """Give every word its span in `pcm` int16[n], the audio of one clause.
+    """Give every word its span in the audio of one clause, whose samples sound where `heard` bool[n] is set.
 
     `onsets` are (char offset, sample) as the engine reports them, in order of time. A word that the
     engine reports none for (two spoken as one) gets its share, by length, of the word before it.
     Spans are in order, do not overlap, and end where the sound does.
     """
-    starts = _anchors(words, onsets, len(pcm))
+    starts = _anchors(words, onsets, len(heard))
     index = 0
     while index < len(words):
         behind = index + 1
         while behind < len(words) and starts[behind] is None:
             behind += 1
-        _share(words, starts, index, behind, len(pcm))
+        _share(words, starts, index, behind, len(heard))
         index = behind
     known = [start for start in starts if start is not None]
     times = []
-    for (begin, end), start, stop in zip(words, known, [*known[1:], len(pcm)], strict=True):
-        _, length = trim(pcm[start:stop])
+    for (begin, end), start, stop in zip(words, known, [*known[1:], len(heard)], strict=True):
+        _, length = trim(heard[start:stop])
         times.append(WordTime(begin, end, start, start + length))
     return times
 

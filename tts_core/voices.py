@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Voice:
     """`name` is `engine:voice`, such as `espeak:en-us`; `language` is a BCP 47 tag in lower case.
 
-    `gender` is "male", "female" or "" where the engine does not say.
+    `gender` is "male", "female" or "" where the engine does not say. `licence` is an SPDX expression, `teacher`
+    whose speech a voice learned; both are empty where there is none to name.
     """
 
     name: str
@@ -17,3 +18,6 @@ class Voice:
     engine: str
     description: str
     gender: str
+    version: str = ""
+    licence: str = ""
+    teacher: str = ""

@@ -65,6 +65,7 @@ _SYNTHESIS_TOTALS: Final = (
     ("cache_misses", "cache_misses", "Utterances not found there"),
     ("synthesis_seconds", "synthesis_seconds", "Time spent making speech"),
     ("speech_seconds", "audio_seconds", "Speech made"),
+    ("synthesis_resets", "resets", "Chunks of speech lost because a voice's state was no longer finite"),
 )
 _SYNTHESIS_GAUGES: Final = (
     ("cache_octets", "cache_octets", "Encoded speech in the cache"),

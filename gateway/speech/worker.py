@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -54,8 +55,9 @@ class SynthesisWorker:
         self._idle: set[Origin] = set()
         self._cutting = asyncio.Event()
         self._synthesis_seconds = self._audio_seconds = 0.0
+        self._voices: VoiceSource | None = None
         self._makers = {
-            Origin.VOICE: Maker("voice", partial(_open_voices, settings), self._deliver(Origin.VOICE)),
+            Origin.VOICE: Maker("voice", partial(self._open_voices, settings), self._deliver(Origin.VOICE)),
             Origin.FILE: Maker("prompt", partial(_open_prompts, settings), self._deliver(Origin.FILE)),
         }
 
@@ -107,6 +109,17 @@ class SynthesisWorker:
             loop.call_soon_threadsafe(self._outcomes.put_nowait, (origin, outcome))
 
         return deliver
+
+    def _open_voices(self, settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
+        """In the voices' thread: open the engines, and warm those voices that are to be warm."""
+        synthesiser = open_default(settings.voices_folder)
+        self._voices = source = VoiceSource(synthesiser, settings.level_dbm0, settings.default_voice)
+        if settings.warm_in_background:
+            loading = partial(source.load, settings.warm_voices)
+            threading.Thread(target=loading, name="warm", daemon=True).start()
+        else:
+            source.warm(settings.warm_voices)
+        return source, source.voices()
 
     def _order(self, now_ns: int) -> None:
         """Give every idle maker the most urgent work that it can do."""
@@ -171,12 +184,8 @@ class SynthesisWorker:
             synthesis_seconds=self._synthesis_seconds,
             audio_seconds=self._audio_seconds,
             streams=self._feeder.streams,
+            resets=self._voices.resets if self._voices else 0,
         )
-
-
-def _open_voices(settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
-    source = VoiceSource(open_default(), settings.level_dbm0, settings.default_voice)
-    return source, source.voices()
 
 
 def _open_prompts(settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:

@@ -2,17 +2,21 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import wave
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.listen.receiver import Receiver
 from gateway.settings import Settings
 from gateway.speech.offline import encode_text
 from telephony_codecs import Law, decode
+from tts_core.neural.engine import SHIPPED
 
 
 def attempt(*arguments, **environment):
@@ -35,8 +39,42 @@ def run(*arguments, **environment):
 def test_voices_for_programs():
     voices = json.loads(run("voices", "--json").stdout)
     assert len(voices) > 100
-    assert {"name", "language", "engine", "description"} <= voices[0].keys()
+    columns = {"name", "language", "gender", "engine", "version", "licence", "teacher", "description"}
+    assert columns == voices[0].keys()
     assert "espeak:en-us" in {voice["name"] for voice in voices}
+
+
+def test_a_voice_is_added_listed_and_removed(tmp_path):
+    source, folder = tmp_path / "mine", tmp_path / "voices"
+    shutil.copytree(SHIPPED / "en-us-slt", source)
+
+    def voices(*arguments):
+        environment = {"VOXTRUNK_VOICES_FOLDER": str(folder), "COLUMNS": "200"}
+        return CliRunner().invoke(app, ["voices", *map(str, arguments)], env=environment)
+
+    for arguments, why in (
+        (("add", source), "ships with Voxtrunk"),
+        (("remove", "neural:en-us-slt"), "ships with Voxtrunk"),
+        (("remove", "../mine"), "no voice named"),
+        (("add", tmp_path), "voice.json"),
+    ):
+        refused = voices(*arguments)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.startswith("voxtrunk: ")
+        assert refused.stderr.count("\n") == 1
+        assert why in refused.stderr
+    about = {"description": "[bold]My own"}
+    manifest = json.loads((source / "voice.json").read_text())
+    (source / "voice.json").write_text(json.dumps(manifest | {"name": "mine"} | about))
+    added = voices("add", source)
+    assert (added.exit_code, added.stderr) == (0, "")
+    assert (folder / "mine" / "voice.json").exists()
+    (mine,) = [v for v in json.loads(voices("--json").stdout) if v["name"] == "neural:mine"]
+    same = ("language", "gender", "engine", "version", "licence", "teacher")
+    assert mine == {"name": "neural:mine"} | {what: manifest[what] for what in same} | about
+    assert about["description"] in voices().stdout
+    assert voices("remove", "neural:mine").exit_code == 0
+    assert not list(folder.iterdir())
 
 
 def test_every_setting_is_listed_with_its_meaning():

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import EFFECTIVE, Settings, worker_environment
+from gateway.settings import EFFECTIVE, Settings, _at_home, worker_environment
 
 ACCOUNTS = [
     {"address": "sip:100@pbx.example", "user": "100", "password": "wonder"},
@@ -172,3 +173,22 @@ def test_a_worker_takes_what_control_tells_it_and_nothing_else(monkeypatch, tmp_
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["level_dbm0"], told["sip_accounts"], told["sip_listen"]) == (-17, [], [])
+
+
+def test_the_folder_of_added_voices_is_the_users_own(monkeypatch):
+    assert Settings(voices_folder="~/voices").voices_folder == Path.home() / "voices"
+    assert Settings().voices_folder.is_absolute()
+    monkeypatch.setattr(Path, "expanduser", _nobody)
+    assert _at_home(Path("~/voices")) == Path("~/voices")
+
+
+def _nobody(path):
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_patterns_of_voices_come_from_the_environment(monkeypatch):
+    assert Settings().warm_voices == ("neural:*",)
+    monkeypatch.setenv("VOXTRUNK_WARM_VOICES", "neural:en-us-slt, espeak:de")
+    assert Settings().warm_voices == ("neural:en-us-slt", "espeak:de")
+    monkeypatch.setenv("VOXTRUNK_WARM_VOICES", "")
+    assert Settings().warm_voices == ()

@@ -2,64 +2,111 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tts_core.neural.frame import F0, F0_SCALE, HOP, VOICING, Floats
+from tts_core.errors import EngineError
+from tts_core.neural.frame import F0, F0_SCALE, FEATURES, HOP, VOICING, Floats
 from tts_core.neural.frontend import PLACES, Tokens, places
 from tts_core.neural.runtime import Rows, Runtime
 
 DELAY = 2  # frames that the vocoder is late
 RAMP = (4, 8, 16)  # frames of the first chunks; the last length stays
+_HEAD = 32  # frames of a long clause that are decoded before the rest
+_REACH = 64  # frames: the decoder's receptive field to either side is 33
+_LONG = 4 * (_HEAD + _REACH)  # frames: decoding the head twice costs a quarter more at most
 _LONGEST = 200  # frames of one phoneme
 _QUESTION = 1  # of frontend.TONES
 _RISE = np.log(1.6)  # how far a question's end rises, natural log
 _STRESSED = PLACES - 2  # places from here on carry the primary stress
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """What is to be sung: `features` float32[T, 42], and the frame in which each token ends, int64[P]."""
+    """What is to be sung: features float32[T, 42], decoded when they are asked for.
 
-    features: Floats
-    ends: NDArray[np.int64]
+    `ends` int64[P] is the frame before which each token ends. A long clause's first frames are decoded without
+    the rest, so that its first sound need not wait: they are the same to the bit, for the decoder sees no
+    further than `_REACH` frames. Raises EngineError, from every method, when a network answers in another shape.
+    """
+
+    def __init__(
+        self, runtime: Runtime, tokens: Tokens, meaning: Floats, durations: NDArray[np.int64]
+    ) -> None:
+        self.ends = np.cumsum(durations)
+        self.length = int(self.ends[-1])
+        self._runtime, self._meaning = runtime, meaning
+        self._token, self._place = places(durations)
+        self._bends = _bend(tokens, self.ends) if tokens.ids[0, 2] == _QUESTION else self.length
+        self._begun: Floats | None = None
+
+    @functools.cached_property
+    def features(self) -> Floats:
+        """All of them."""
+        features = self._decoded(self.length)
+        _raise(features[self._bends :])
+        return features
+
+    def first(self, count: int) -> Floats:
+        """The first `count` rows, and as many more as cost nothing."""
+        worth_it = self.length > _LONG and self._bends >= _HEAD
+        if count > _HEAD or not worth_it or "features" in self.__dict__:
+            return self.features
+        if self._begun is None:
+            self._begun = self._decoded(_HEAD + _REACH)[:_HEAD]
+        return self._begun
+
+    def _decoded(self, count: int) -> Floats:
+        token, place = self._token[None, :count], np.ascontiguousarray(self._place[None, :count])
+        made = self._runtime.decode(self._meaning, token, place)
+        _expect("features", made, (1, count, FEATURES))
+        features = np.array(made[0])
+        features[:, VOICING] = features[:, VOICING] > 0
+        return features
 
 
 def durations(pace: Floats, rate: float) -> NDArray[np.int64]:
-    """Frames of each token int64[P], of ln(frames + 1) [P] at `rate`; what rounding takes, the next one gets."""
+    """Frames of each token int64[P], of ln(frames + 1) [P] at `rate`; what rounding takes, the next one gets.
+
+    Raises EngineError when one of them is not a number.
+    """
     frames = np.clip(np.expm1(pace.astype(np.float64)), 0, _LONGEST) / rate
+    if np.isnan(frames).any():
+        raise EngineError("the voice's network says that a phoneme lasts no number of frames")
     ends = np.round(np.cumsum(frames)).astype(np.int64)
     return np.diff(ends, prepend=0)
 
 
 def compose(runtime: Runtime, tokens: Tokens, rate: float) -> Score:
-    """The score of one clause. `rate` 0.5 to 2.0 times the voice's own pace."""
+    """The score of one clause. `rate` 0.5 to 2.0 times the voice's own pace. Raises EngineError."""
     meaning, pace = runtime.encode(tokens.ids[None])
+    _expect("pace", pace, (1, len(tokens.ids)))
     lasting = durations(pace[0], rate)
     lasting[-1] = max(lasting[-1], 1)  # at least one frame
-    token, place = places(lasting)
-    features = np.array(runtime.decode(meaning, token[None], place[None])[0])
-    features[:, VOICING] = features[:, VOICING] > 0
-    ends = np.cumsum(lasting)
-    if tokens.ids[0, 2] == _QUESTION:
-        _raise(features, tokens, ends)
-    return Score(features, ends)
+    return Score(runtime, tokens, meaning, lasting)
 
 
-def _raise(features: Floats, tokens: Tokens, ends: NDArray[np.int64]) -> None:
-    """Bend F0 upwards from the last stressed syllable on, as the end of a question."""
+def _expect(name: str, array: Floats, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise EngineError(f"the voice's network answers {name} {array.shape} where {shape} is wanted")
+
+
+def _bend(tokens: Tokens, ends: NDArray[np.int64]) -> int:
+    """The frame from which a question bends upwards: where its last stressed syllable begins."""
     stressed = np.flatnonzero(tokens.ids[:, 1] >= _STRESSED)
-    if not len(stressed):
-        return
-    begin = int(ends[stressed[-1] - 1])
-    voiced = np.flatnonzero(features[begin:, VOICING])
+    return int(ends[stressed[-1] - 1]) if len(stressed) else int(ends[-1])
+
+
+def _raise(features: Floats) -> None:
+    """Bend F0 of `features` upwards up to the last voiced frame, in place."""
+    voiced = np.flatnonzero(features[:, VOICING])
     if len(voiced) < 2:
         return
-    stop = begin + int(voiced[-1]) + 1
-    features[begin:stop, F0] += np.linspace(0, _RISE / F0_SCALE, stop - begin, dtype=np.float32)
+    stop = int(voiced[-1]) + 1
+    features[:stop, F0] += np.linspace(0, _RISE / F0_SCALE, stop, dtype=np.float32)
     features[stop:, F0] += np.float32(_RISE / F0_SCALE)
 
 
@@ -76,21 +123,21 @@ def frames(
     A state that is no longer finite is begun afresh, its chunk is silence, and `spoiled` is called.
     The delay is inside: the first chunk is shorter by it, and what is still under way is fetched at the end.
     """
-    count = len(score.features)
-    wanted = np.concatenate((score.features, np.repeat(score.features[-1:], DELAY, axis=0)))
+    count = score.length
     dice = np.random.default_rng(0)  # the same noise for every clause: speech is the same every time
     rows: Rows = runtime.fresh(1)
     at = 0
-    for index in range(len(wanted)):
-        length = ramp[min(index, len(ramp) - 1)]
-        chunk = wanted[None, at : at + length]
-        noise = dice.standard_normal((1, chunk.shape[1], HOP), np.float32)
-        audio, rows = runtime.step(np.ascontiguousarray(chunk), noise, rows)
+    for index in itertools.count():
+        end = min(at + ramp[min(index, len(ramp) - 1)], count + DELAY)
+        chunk = score.first(min(end, count))[np.minimum(np.arange(at, end), count - 1)]
+        noise = dice.standard_normal((1, end - at, HOP), np.float32)
+        audio, rows = runtime.step(chunk[None], noise, rows)
+        _expect("audio", audio, noise.shape)
         if not rows.finite().all() or not np.isfinite(audio).all():
             audio, rows = np.zeros_like(audio), runtime.fresh(1)
             spoiled()
         skip = max(DELAY - at, 0)
-        at += length
+        at = end
         yield audio[0, skip:].reshape(-1)
-        if at >= count + DELAY:
+        if at == count + DELAY:
             return

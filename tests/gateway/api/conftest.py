@@ -117,7 +117,7 @@ class StandIn:
         self.digits: list[tuple[str, str, int]] = []
         self.on_first_audio: Callable[[float], None] = lambda seconds: None
         self.ring = RingBlock.create(2)
-        statistics = SynthesisStatistics(9, 4, 5, 1234, 5, 1.5, 60.0, 2)
+        statistics = SynthesisStatistics(9, 4, 5, 1234, 5, 1.5, 60.0, 2, 3)
         self.workers = SimpleNamespace(
             media=(SimpleNamespace(index=0, ring=self.ring, alive=True, restarts=0),),
             synthesis=(SimpleNamespace(index=0, statistics=statistics, alive=True, restarts=3),),

@@ -101,6 +101,7 @@ async def test_a_scrape_reads_every_process(api: Any) -> None:
     assert got[key("cache_misses_total", worker="0")] == 5
     assert got[key("cache_octets", worker="0")] == 1234
     assert got[key("synthesis_utterances_total", worker="0")] == 9
+    assert got[key("synthesis_resets_total", worker="0")] == 3
     assert got[key("worker_up", kind="media", worker="0")] == 1
     assert got[key("worker_restarts_total", kind="synthesis", worker="0")] == 3
     assert 0 <= got[key("tick_age_seconds", worker="0")] < 5

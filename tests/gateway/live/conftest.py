@@ -48,6 +48,13 @@ class Ear:
         parts = [payloads[p["payload_start"] : p["payload_start"] + p["payload_length"]] for p in mine[order]]
         return b"".join(bytes(part) for part in parts)
 
+    def wait(self, ssrc, octets, seconds=20):
+        """Listen until so many octets of a stream were heard."""
+        deadline = time.monotonic() + seconds
+        while len(self.octets(ssrc)) < octets:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
     def close(self):
         self._stop.set()
         self._thread.join()

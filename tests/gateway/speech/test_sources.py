@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from math import log10
@@ -18,7 +19,7 @@ from gateway.speech.recipe import Recipe
 from gateway.speech.track import Failure, Stretch, Track
 from gateway.speech.voice import VoiceSource
 from telephony_codecs import DBM0_FULL_SCALE, Law, active_speech_level, decode, write_wav
-from tts_core import EngineError, open_default
+from tts_core import Chunk, EngineError, Script, Voice, open_default
 
 TEXT = "The quick brown fox jumps over the lazy dog. It is twenty past nine, and all is well."
 
@@ -77,6 +78,74 @@ def test_the_first_stretch_is_short_and_describes_its_clause(voices: VoiceSource
     first = next(voices(recipe(TEXT)))
     assert 0 < len(first.payload) <= 8 * 250
     assert [TEXT[word.char_start : word.char_end] for word in first.words][:3] == ["The", "quick", "brown"]
+
+
+def test_speech_in_small_chunks_begins_with_no_less_than_a_tenth_of_a_second(voices: VoiceSource) -> None:
+    stretches = list(voices(recipe(TEXT, voice="neural:en-us-slt")))
+    assert 8 * 100 <= len(stretches[0].payload) <= 8 * 300
+    assert all(len(stretch.payload) <= 8 * 500 for stretch in stretches), "pauses included"
+    assert len(stretches) > 20
+    words = [word for stretch in stretches for word in stretch.words]
+    assert [TEXT[word.char_start : word.char_end] for word in words] == re.findall(r"\w+", TEXT)
+    made = 0
+    for stretch in stretches:
+        assert all(word.start_unit * 80 >= made - 80 for word in stretch.words), "told before it is heard"
+        made += len(stretch.payload)
+
+
+def test_chunks_without_audio_lose_no_mark(voices: VoiceSource) -> None:
+    inner = '<mark name="a"/>Hi.<break time="0ms"/><mark name="b"/><break time="50ms"/><mark name="c"/>'
+    for voice in ("espeak:en-us", "neural:en-us-slt"):
+        stretches = list(voices(recipe(f"<speak>{inner}</speak>", "ssml", voice)))
+        assert [mark.name for stretch in stretches for mark in stretch.marks] == ["a", "b", "c"]
+        assert [stretch.last for stretch in stretches] == [False] * (len(stretches) - 1) + [True]
+
+
+@pytest.mark.parametrize("text", ["Hi.", "a", "7"])
+def test_an_utterance_shorter_than_that_is_whole(voices: VoiceSource, text: str) -> None:
+    for rate in (1.0, 2.0):
+        stretches = list(voices(recipe(text, voice="neural:en-us-slt", rate=rate)))
+        assert [len(stretch.words) for stretch in stretches if stretch.words] == [1]
+        assert sum(len(stretch.payload) for stretch in stretches) % 160 == 0
+        assert dbm0(line(iter(stretches))) > -35
+
+
+class Choir:
+    """A synthesiser of three voices, one of which has lost its own."""
+
+    resets = 0
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.loaded: list[str] = []
+
+    def voices(self) -> tuple[Voice, ...]:
+        return tuple(Voice(name, "en", name[0], "", "") for name in ("a:one", "a:mute", "b:two"))
+
+    def speak(self, script: Script, voice: str, rate: float = 1.0) -> Iterator[Chunk]:
+        self.said.append(voice)
+        if voice == "a:mute":
+            raise EngineError("hoarse")
+        return iter((Chunk(np.full(8000, 3000, np.int16), 8000),))
+
+    def load(self, voice: str) -> None:
+        self.loaded.append(voice)
+        if voice == "a:mute":
+            raise EngineError("hoarse")
+
+
+def test_what_is_warmed_has_spoken_and_what_cannot_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    choir = Choir()
+    source = VoiceSource(choir, -20.0, "b:two")  # type: ignore[arg-type]
+    assert choir.said == ["b:two"], "the default voice is always ready"
+    source.warm(("a:*", "b:three"))
+    assert choir.said == ["b:two", "a:one", "a:mute"]
+    assert [voice.name for voice in source.voices()] == ["a:one", "b:two"]
+    assert "a:mute is left out: hoarse" in caplog.text
+    assert "no voice 'b:three'" in caplog.text
+    source.load(("*",))
+    assert choir.loaded == ["a:one", "a:mute", "b:two"]
+    assert "a:mute does not speak: hoarse" in caplog.text
 
 
 def test_words_lie_where_they_sound(voices: VoiceSource) -> None:

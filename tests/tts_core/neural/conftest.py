@@ -52,3 +52,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("untrained") / "en-us-none"
     export(Acoustic(AcousticSize(len(ids))), Vocoder(), ids, about, folder)
     return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A private copy of the folder of a voice that ships."""
+    return Path(shutil.copytree(SHIPPED / "en-us-slt", tmp_path / "source" / "en-us-slt"))

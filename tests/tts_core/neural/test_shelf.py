@@ -1,63 +1,125 @@
 """A shelf of voices: what is added can be spoken with, what is refused leaves nothing behind."""
 
 import json
-import shutil
+import logging
 from pathlib import Path
 
 import pytest
 
-from tts_core.neural import package, shelf
+from tts_core import Script, open_default
+from tts_core.neural import engine, shelf
+from tts_core.neural import package as packages
 from tts_core.neural.engine import NeuralEngine
 from tts_core.neural.package import BadPackage
 
 
-def named(small: Path, tmp_path: Path, name: str) -> Path:
-    folder = Path(shutil.copytree(small, tmp_path / "source"))
-    held = json.loads((folder / package.MANIFEST).read_text())
-    (folder / package.MANIFEST).write_text(json.dumps(held | {"name": name}))
-    return folder
+@pytest.fixture
+def source(package: Path) -> Path:
+    """A package with a name of its own."""
+    return renamed(package, "en-us-mine")
 
 
-def test_added_listed_and_removed(small: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "voices"
-    assert shelf.listed(folder) == []
-    shelf.add(small, folder)
-    assert [each.manifest.name for each in shelf.listed(folder)] == ["en-us-none"]
-    assert [voice.name for voice in NeuralEngine(folder).voices()] == ["neural:en-us-none"]
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "added"
+
+
+def renamed(package: Path, name: str) -> Path:
+    held = json.loads((package / packages.MANIFEST).read_text())
+    (package / packages.MANIFEST).write_text(json.dumps(held | {"name": name}))
+    return package
+
+
+def names(folder: Path) -> list[str]:
+    return [voice.name for voice in NeuralEngine(added=folder).voices()]
+
+
+def test_added_listed_spoken_with_and_removed(source: Path, folder: Path) -> None:
+    ships = names(folder)
+    engine.add(source, folder)
+    assert names(folder) == [*ships, "neural:en-us-mine"]
+    door = open_default(folder)
+    voice = door.voice("neural:en-us-mine")
+    assert (voice.engine, voice.version, voice.teacher) == ("neural", "1.0", "flite slt")
+    spoken = [list(door.speak(Script.from_text("Hello."), name)) for name in (voice.name, "neural:en-us-slt")]
+    assert [chunk.pcm.tobytes() for chunk in spoken[0]] == [chunk.pcm.tobytes() for chunk in spoken[1]]
     with pytest.raises(BadPackage, match="there already"):
-        shelf.add(small, folder)
-    shelf.remove("en-us-none", folder)
+        engine.add(source, folder)
+    engine.remove("neural:en-us-mine", folder)
     assert list(folder.iterdir()) == []
     with pytest.raises(BadPackage, match="no voice named"):
-        shelf.remove("en-us-none", folder)
+        engine.remove("en-us-mine", folder)
+
+
+def test_a_voice_that_ships_is_neither_shadowed_nor_removed(package: Path, folder: Path) -> None:
+    with pytest.raises(BadPackage, match="ships with"):
+        engine.add(package, folder)
+    with pytest.raises(BadPackage, match="ships with"):
+        engine.remove("en-us-slt", folder)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("harm", ["hash", "missing", "name", "shadow", "manifest", "link"])
+def test_a_voice_that_took_harm_is_left_out_and_named_in_the_log(
+    source: Path, folder: Path, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    added = shelf.add(source, folder).folder
+    match harm:
+        case "hash":
+            (added / "decoder.onnx").write_bytes(b"no")
+        case "missing":
+            (added / "vocoder.onnx").unlink()
+        case "name":
+            added.rename(folder / "another")
+        case "shadow":
+            renamed(added, "en-us-slt").rename(folder / "en-us-slt")
+        case "manifest":
+            (added / packages.MANIFEST).write_bytes(b"{")
+        case "link":
+            (added / "decoder.onnx").rename(folder / "decoder.onnx")
+            (added / "decoder.onnx").symlink_to(folder / "decoder.onnx")
+    with caplog.at_level(logging.ERROR):
+        assert names(folder) == names(folder / "nowhere")
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "left out" in said
+    assert str(folder) in said
+    (held,) = shelf.folders(folder)
+    if harm != "shadow":  # what is damaged can be removed
+        engine.remove(held.name, folder)
+        assert shelf.folders(folder) == []
 
 
 @pytest.mark.parametrize("name", ["../outside", "a/b", "", ".hidden", "UPPER", "a--b", "a" * 49])
-def test_a_name_that_is_a_path_is_refused(small: Path, tmp_path: Path, name: str) -> None:
+def test_a_name_that_is_a_path_is_refused(package: Path, folder: Path, name: str) -> None:
     with pytest.raises(BadPackage, match="no name"):
-        shelf.add(named(small, tmp_path, name), tmp_path / "voices")
-    assert not (tmp_path / "voices").exists()
+        engine.add(renamed(package, name), folder)
+    assert not folder.exists()
 
 
-def test_removing_cannot_leave_the_folder(small: Path, tmp_path: Path) -> None:
-    shelf.add(small, tmp_path / "voices")
-    (tmp_path / "other").mkdir()
-    for name in ("../other", "..", ".", ""):
+def test_removing_cannot_leave_the_folder(source: Path, folder: Path) -> None:
+    shelf.add(source, folder)
+    for name in ("../source", "..", ".", "", "/", "neural:", "../source/en-us-slt"):
         with pytest.raises(BadPackage):
-            shelf.remove(name, tmp_path / "voices")
-    assert (tmp_path / "other").exists()
+            engine.remove(name, folder)
+    assert source.exists()
+    assert (folder / "en-us-mine").exists()
 
 
-def test_what_the_manifest_does_not_name_is_not_copied(small: Path, tmp_path: Path) -> None:
-    source = named(small, tmp_path, "tidy")
+def test_what_the_manifest_does_not_name_is_not_copied(source: Path, folder: Path) -> None:
     (source / "surprise.sh").write_text("exit 1")
-    added = shelf.add(source, tmp_path / "voices")
-    assert not (added.folder / "surprise.sh").exists()
+    assert not (shelf.add(source, folder).folder / "surprise.sh").exists()
 
 
-def test_a_damaged_voice_leaves_nothing_behind(small: Path, tmp_path: Path) -> None:
-    source = named(small, tmp_path, "broken")
+def test_what_is_refused_leaves_nothing_behind(source: Path, folder: Path) -> None:
+    whole = (source / "decoder.onnx").read_bytes()
     (source / "decoder.onnx").write_bytes(b"no")
     with pytest.raises(BadPackage, match="damaged"):
-        shelf.add(source, tmp_path / "voices")
-    assert shelf.listed(tmp_path / "voices") == []
+        engine.add(source, folder)
+    (source / "decoder.onnx").write_bytes(whole)
+
+    def trial(package: packages.Package) -> None:
+        raise BadPackage(f"{package.folder}: hoarse")
+
+    with pytest.raises(BadPackage, match="hoarse"):
+        shelf.add(source, folder, (), trial)
+    assert list(folder.iterdir()) == []
