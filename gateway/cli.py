@@ -253,7 +253,7 @@ def export(
     from tts_core.neural.exporting import export as exported
 
     try:
-        for line in exported(voice, form, precision, to):
+        for line in exported(voice, form, precision, to, _settings().voices_folder):
             typer.echo(line)
     except TtsError as error:
         _fail(str(error))

@@ -210,6 +210,9 @@ class Settings(BaseSettings):
         description="Folder of added voices, see `voxtrunk voices add`",
         validate_default=True,
     )
+    neural_runtime: Literal["ort-cpu", "torch-cpu", "torch-cudagraph", "tensorrt"] = Field(
+        "ort-cpu", description="What neural voices run in; where it cannot, the next that can, with a warning"
+    )
     warm_voices: Listed[str] = Field(
         ("neural:*",),
         description="Voices loaded and tried before calls are taken, names or patterns; others when first used",

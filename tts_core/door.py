@@ -9,6 +9,7 @@ from tts_core.engine import Chunk, Engine, check_rate
 from tts_core.errors import UnknownVoice
 from tts_core.espeak import EspeakEngine
 from tts_core.neural import engine as neural
+from tts_core.neural.runtimes import DEFAULT_RUNTIME
 from tts_core.script import Script
 from tts_core.voices import Voice
 
@@ -55,12 +56,13 @@ class Synthesiser:
         return self._engines[chosen.engine].speak(script, voice, rate)
 
 
-def open_default(added: Path | None = None) -> Synthesiser:
-    """The synthesiser that needs no GPU, no key and no download. Raises EngineError.
+def open_default(added: Path | None = None, runtime: str = DEFAULT_RUNTIME) -> Synthesiser:
+    """The synthesiser that needs no GPU, no key and no download. Raises EngineError, UnknownRuntime.
 
-    Neural voices are in it where their runtime is installed; `added` is a folder of more of them.
+    Neural voices are in it where ONNX Runtime is installed; `added` is a folder of more of them, `runtime` what
+    they run in, or the next that can run here (see `neural.runtimes`).
     """
     engines: list[Engine] = [EspeakEngine()]
     if neural.available():
-        engines.append(neural.NeuralEngine(added=added))
+        engines.append(neural.NeuralEngine(added=added, runtime=runtime))
     return Synthesiser(engines)

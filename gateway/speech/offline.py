@@ -16,7 +16,8 @@ from tts_core import open_default
 
 def encode_text(text: str, voice: str | None, law: LawName, settings: Settings, ptime_ms: int = 20) -> bytes:
     """The G.711 octets of ``text``, whole packets. Raises ``tts_core`` errors."""
-    source = VoiceSource(open_default(settings.voices_folder), settings.level_dbm0, settings.default_voice)
+    door = open_default(settings.voices_folder, settings.neural_runtime)
+    source = VoiceSource(door, settings.level_dbm0, settings.default_voice)
     name = voice or settings.default_voice
     recipe = Recipe("text", text, None, name, 1.0, 0.0, law, ptime_ms)
     return b"".join(stretch.payload for stretch in source(recipe))

@@ -112,7 +112,7 @@ class SynthesisWorker:
 
     def _open_voices(self, settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
         """In the voices' thread: open the engines, and warm those voices that are to be warm."""
-        synthesiser = open_default(settings.voices_folder)
+        synthesiser = open_default(settings.voices_folder, settings.neural_runtime)
         self._voices = source = VoiceSource(synthesiser, settings.level_dbm0, settings.default_voice)
         if settings.warm_in_background:
             loading = partial(source.load, settings.warm_voices)

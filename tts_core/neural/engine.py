@@ -14,7 +14,7 @@ from tts_core.neural import shelf
 from tts_core.neural.ahead import Reader
 from tts_core.neural.frame import RATE
 from tts_core.neural.package import BadPackage, Package
-from tts_core.neural.runtime import OrtRuntime
+from tts_core.neural.runtimes import DEFAULT_RUNTIME, known, open_runtime
 from tts_core.neural.speaker import Speaker, samples
 from tts_core.plan import Clause
 from tts_core.script import Script
@@ -35,7 +35,9 @@ def add(source: Path, folder: Path, shipped: Path = SHIPPED) -> Package:
     Raises BadPackage when it is damaged, does not speak, or has the name of another; EngineError, OSError.
     """
     taken = [each.manifest.name for each in shelf.listed(shipped)]
-    return shelf.add(source, folder, taken, lambda package: Speaker(package, OrtRuntime(package)))
+    return shelf.add(
+        source, folder, taken, lambda package: Speaker(package, open_runtime(DEFAULT_RUNTIME, package))
+    )
 
 
 def remove(name: str, folder: Path, shipped: Path = SHIPPED) -> None:
@@ -53,14 +55,17 @@ class NeuralEngine:
     """The voices that ship and those of the folder `added`; deterministic to the bit on one machine.
 
     It belongs to the thread that made it, which it asserts; only `load` is for any thread. A voice is loaded when
-    it first speaks, unless it was before. Raises BadPackage for a damaged voice in `shipped`; one in `added` is
-    left out, and the log says why.
+    it first speaks, unless it was before, into `runtime` (see `runtimes`). Raises UnknownRuntime, and BadPackage for
+    a damaged voice in `shipped`; one in `added` is left out, and the log says why.
     """
 
     name = "neural"
     sample_rate = RATE
 
-    def __init__(self, shipped: Path = SHIPPED, added: Path | None = None) -> None:
+    def __init__(
+        self, shipped: Path = SHIPPED, added: Path | None = None, runtime: str = DEFAULT_RUNTIME
+    ) -> None:
+        self._runtime = known(runtime)
         self._thread = threading.get_ident()
         packages = shelf.listed(shipped)
         if added is not None:
@@ -124,7 +129,7 @@ class NeuralEngine:
             with self._loading:
                 speaker = self._speakers.get(voice_name)
                 if speaker is None:
-                    speaker = Speaker(package, OrtRuntime(package), self._spoiled)
+                    speaker = Speaker(package, open_runtime(self._runtime, package), self._spoiled)
                     self._speakers[voice_name] = speaker
         return speaker
 

@@ -19,16 +19,21 @@ class BadExport(CallerError):
     """An export that there is not, or a voice that is not here."""
 
 
-def find(voice: str) -> Package:
-    """The package of `neural:NAME`, `NAME` or a folder. Raises BadExport, and BadPackage when it is damaged."""
+def find(voice: str, added: Path | None = None) -> Package:
+    """The package of `neural:NAME`, `NAME` or a folder; `added` is the folder of added voices.
+
+    Raises BadExport, and BadPackage when it is damaged.
+    """
     name = voice.removeprefix("neural:")
-    for folder in (Path(voice), SHIPPED / name):
+    for folder in (Path(voice), SHIPPED / name, *([added / name] if added is not None else [])):
         if (folder / packages.MANIFEST).is_file():
             return packages.read(folder)
     raise BadExport(f"no voice {voice[:64]!r}: name one that ships (voxtrunk voices), or a voice's folder")
 
 
-def export(voice: str, form: str, precision: str, folder: Path | None) -> Iterator[str]:
+def export(
+    voice: str, form: str, precision: str, folder: Path | None, added: Path | None = None
+) -> Iterator[str]:
     """Export `voice`; yields a line for each thing that was done. `folder`, new or empty, is named if it is None.
 
     Raises BadExport, BadPackage, and Unavailable when a package that this needs is not installed.
@@ -39,7 +44,7 @@ def export(voice: str, form: str, precision: str, folder: Path | None) -> Iterat
         raise BadExport(
             "int8 is made by ONNX Runtime's quantiser, for --format onnx; TensorRT has fp32 and fp16"
         )
-    held = find(voice)
+    held = find(voice, added)
     target = folder or Path(f"{held.manifest.name}-{form}-{precision}")
     try:
         maker = _onnx if form == "onnx" else _tensorrt

@@ -4,14 +4,18 @@ import logging
 import shutil
 import sys
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
+from gateway.settings import Settings
+from tts_core import Script
 from tts_core.errors import CallerError, EngineError
 from tts_core.neural import package
+from tts_core.neural.engine import NeuralEngine
 from tts_core.neural.runtime import Unavailable
-from tts_core.neural.runtimes import RUNTIMES, open_runtime
+from tts_core.neural.runtimes import RUNTIMES, UnknownRuntime, open_runtime
 
 
 @pytest.fixture
@@ -105,3 +109,18 @@ def test_a_damaged_graph_is_an_error_and_no_reason_for_another_runtime(small: Pa
         with pytest.raises(EngineError, match="refuses it") as caught:
             open_runtime(name, voice)
         assert not isinstance(caught.value, Unavailable)
+
+
+def test_the_setting_names_every_runtime_and_a_gateway_on_this_machine_speaks_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    setting = Settings.model_fields["neural_runtime"]
+    assert get_args(setting.annotation) == ("ort-cpu", "torch-cpu", "torch-cudagraph", "tensorrt")
+    assert set(get_args(setting.annotation)) == set(RUNTIMES)
+    engine = NeuralEngine(runtime="tensorrt")
+    chunks = list(engine.speak(Script.from_text("Hello."), "neural:en-us-slt", 1.0))
+    assert max(abs(chunk.pcm.astype(int)).max() for chunk in chunks if len(chunk.pcm)) > 1000
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.startswith("tensorrt cannot run here: ")
+    with pytest.raises(UnknownRuntime):
+        NeuralEngine(runtime="abacus")

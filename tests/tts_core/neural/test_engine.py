@@ -148,7 +148,7 @@ def test_streamed_it_is_the_whole_clause_bit_for_bit(
 def test_the_first_sound_waits_for_a_hundred_frames_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tts_core.neural.engine.OrtRuntime", Spy)
+    monkeypatch.setattr("tts_core.neural.runtime.OrtRuntime", Spy)
     engine = NeuralEngine()
     engine.load(VOICE)
     for text in TEXTS:
@@ -189,7 +189,7 @@ def test_a_state_gone_wrong_is_silence_for_a_chunk_counted_and_nobody_elses(
                 rows.state[:] = Spoiler.bad[1]
             return super().step(features, noise, rows)
 
-    monkeypatch.setattr("tts_core.neural.engine.OrtRuntime", Spoiler)
+    monkeypatch.setattr("tts_core.neural.runtime.OrtRuntime", Spoiler)
     engine = NeuralEngine()
     sound = np.concatenate([chunk.pcm for chunk in chunks(engine, TEXTS[1])])
     for count, value in enumerate((np.nan, np.inf, -np.inf), 1):
@@ -220,7 +220,7 @@ def test_a_network_that_answers_in_another_shape_fails_the_utterance_and_says_so
         return answer[0][:, 1:], answer[1][:, 1:] if what == "encode" else answer[1]
 
     setattr(Crooked, what, crooked)
-    monkeypatch.setattr("tts_core.neural.engine.OrtRuntime", Crooked)
+    monkeypatch.setattr("tts_core.neural.runtime.OrtRuntime", Crooked)
     engine = NeuralEngine()
     engine.load(VOICE)
     Crooked.crooked = True

@@ -26,10 +26,18 @@ _NEXT = {
     "torch-cpu": ("ort-cpu",),
 }
 RUNTIMES = tuple(_MADE)
+DEFAULT_RUNTIME = "ort-cpu"
 
 
 class UnknownRuntime(CallerError):
     """No runtime of that name."""
+
+
+def known(name: str) -> str:
+    """`name`. Raises UnknownRuntime."""
+    if name not in _MADE:
+        raise UnknownRuntime(f"no runtime is named {name[:64]!r}; there are {', '.join(RUNTIMES)}")
+    return name
 
 
 def open_runtime(name: str, package: Package) -> Runtime:
@@ -38,10 +46,8 @@ def open_runtime(name: str, package: Package) -> Runtime:
     What runs is its `.name`. Raises UnknownRuntime, EngineError for a voice whose graphs are refused, and
     Unavailable when nothing can run.
     """
-    if name not in _MADE:
-        raise UnknownRuntime(f"no runtime is named {name[:64]!r}; there are {', '.join(RUNTIMES)}")
     refusals: list[str] = []
-    for each in (name, *_NEXT[name]):
+    for each in (known(name), *_NEXT[name]):
         try:
             made = _open(each, package)
         except Unavailable as error:
