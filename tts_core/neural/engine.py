@@ -55,8 +55,8 @@ class NeuralEngine:
     """The voices that ship and those of the folder `added`; deterministic to the bit on one machine.
 
     It belongs to the thread that made it, which it asserts; only `load` is for any thread. A voice is loaded when
-    it first speaks, unless it was before, into `runtime` (see `runtimes`). Raises UnknownRuntime, and BadPackage for
-    a damaged voice in `shipped`; one in `added` is left out, and the log says why.
+    it first speaks, unless it was before, into `runtime` (see `runtimes`). Raises UnknownRuntime, and BadPackage
+    for a damaged voice in `shipped`; one in `added` is left out, and the log says why.
     """
 
     name = "neural"
