@@ -1,12 +1,13 @@
 """The neural core alone: how many voices one core speaks at once, in chunks, in time.
 
 The whole chain runs on one thread: phonemes, encoder, decoder, vocoder, mu-law. Streams begin spread over the
-first second. Every clause is a request of its own, which comes when the one before it has been played: its first
-audio is measured from there, and is 100 ms of it, as the gateway lays no less into an empty ring; from then on it is
-owed audio in real time. The stream that runs dry soonest is served next, and none is made more than 400 ms ahead. A
-missed tick is 20 ms of a stream's time that begins with nothing left to send. The real-time factor is of processor
-time, so that it does not count what neighbours on the machine run; but between two chunks they take the caches, and
-`rtf_flat_out` is the same chain without pauses, the median of five turns. The other figures are of the clock.
+first second. Every clause is a request of its own, which comes when the one before it has been played: its
+first audio is measured from there, and is 100 ms of it, as the gateway lays no less into an empty ring; from
+then on it is owed audio in real time. The stream that runs dry soonest is served next, and none is made more
+than 400 ms ahead. A missed tick is 20 ms of a stream's time that begins with nothing left to send. The real-
+time factor is of processor time, so that it does not count what neighbours on the machine run; but between two
+chunks they take the caches, and `rtf_flat_out` is the same chain without pauses, the median of five turns. The
+other figures are of the clock.
 """
 
 from __future__ import annotations
