@@ -252,14 +252,14 @@ def test_closing_midway_leaves_the_engine_clean(engine: Engine, voice: str) -> N
 def test_is_lazy_over_20_000_characters(engine: Engine, voice: str) -> None:
     script = Script.from_text(paragraph(20_000))
     started = time.perf_counter()
-    stream = engine.speak(script, voice, 1.0)
+    stream = engine.speak(script, voice, 2.0)  # twice as fast is half as long to make
     head = [next(stream) for _ in range(3)]
     to_third = time.perf_counter() - started
     chunks = [*head, *stream]
     assert to_third < (time.perf_counter() - started) / 5
     check_times(chunks, script)
     seconds = len(pcm_of(chunks)) / engine.sample_rate
-    assert 10 < 20_000 / seconds < 25  # characters a second, as people speak
+    assert 20 < 20_000 / seconds < 50  # characters a second, twice as fast as people speak
     assert max(len(chunk.pcm) for chunk in chunks) < 20 * engine.sample_rate
     tokens = [m.span() for m in re.finditer(r"[A-Za-z]+", script.text)]
     assert [(w.char_start, w.char_end) for c in chunks for w in c.words] == tokens
