@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.machine import stolen_seconds
 from gateway.settings import Settings
 from gateway.speech.offline import encode_text
 
 from .conftest import desk_with
+from .ear import Ear
 from .peers import Sipp
-from .test_traffic import SHORT, Ear
+from .test_traffic import SHORT
 
 MESSAGES = sorted((Path(__file__).parents[1] / "sip_glue" / "rfc4475").glob("*.dat"))
 SENTENCE = "One two three four five six seven eight nine ten. " * 3
@@ -34,6 +36,7 @@ def noise():
 
 def test_speech_goes_on_and_so_do_calls(tmp_path):
     assert len(MESSAGES) == 49
+    stolen = stolen_seconds()  # a tick is missed by us, or the host had the core for as long
     with desk_with(sip_greeting=SHORT, sip_hang_up=True) as desk, Ear(1) as ear:
         legs = [
             desk.ask("POST", "/v1/calls", {"rtp": {"address": "127.0.0.1", "port": ear.ports[0]}})
@@ -58,4 +61,5 @@ def test_speech_goes_on_and_so_do_calls(tmp_path):
             assert said in octets
             assert np.diff(packets["t_ns"]).max() < 100e6
             final = desk.ask("DELETE", f"/v1/calls/{leg['id']}")
-            assert final["statistics"]["missed_ticks"] == final["statistics"]["underruns"] == 0
+            missed = final["statistics"]["missed_ticks"] + final["statistics"]["underruns"]
+            assert missed == 0 or stolen_seconds() > stolen + 0.02
