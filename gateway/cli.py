@@ -1,4 +1,4 @@
-"""The command line: ``voxtrunk serve | say | listen | voices | settings | demo | bench``."""
+"""The command line: ``voxtrunk serve | say | listen | voices | train | settings | demo | bench``."""
 
 from __future__ import annotations
 
@@ -206,6 +206,16 @@ def demo(
 def bench(context: typer.Context) -> None:
     """The load benches; `voxtrunk bench --help` lists them."""
     os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def train(context: typer.Context) -> None:
+    """Teach a voice of your own; `voxtrunk train --help` says how."""
+    from tts_core.neural.learn.cli import app as learning
+
+    learning(context.args, prog_name="voxtrunk train")
 
 
 def main() -> None:
