@@ -112,7 +112,18 @@ def _reading(lesson: Lesson, ids: dict[str, int]) -> Reading:
 
 def _item(lesson: Lesson, ids: dict[str, int], audio: Floats, reach: tuple[float, float]) -> Item:
     read = _reading(lesson, ids)
-    return Item(read.text, read.ids, read.durations, pack(log_mels(audio), pitch.track(audio, *reach)), audio)
+    features = pack(log_mels(audio), _hz(audio, reach))
+    return Item(read.text, read.ids, read.durations, features, audio)
+
+
+def _hz(audio: Floats, reach: tuple[float, float]) -> Floats:
+    """F0 within the teacher's own `reach`, which no octave error leaves; voiced where any F0 at all is heard."""
+    anywhere, own = pitch.track(audio), pitch.track(audio, *reach)
+    known = np.flatnonzero(own)
+    if not len(known):
+        return own
+    run_on = np.exp(np.interp(np.arange(len(own)), known, np.log(own[known])))
+    return np.where(anywhere > 0, run_on, 0).astype(np.float32)
 
 
 def _save(corpus: Corpus, folder: Path) -> None:
