@@ -1,4 +1,4 @@
-"""The command line: ``voxtrunk serve | say | listen | voices | train | settings | demo | bench``."""
+"""The command line: ``voxtrunk serve | say | listen | voices | settings | demo | bench``."""
 
 from __future__ import annotations
 

@@ -223,8 +223,8 @@ def _load(path: str) -> ctypes.CDLL:
         "espeak_SetParameter": ([number, number, number], number),
         "espeak_SetVoiceByName": ([text], number),
         "espeak_ListVoices": ([pointer], ctypes.POINTER(ctypes.POINTER(_Voice))),
-        "espeak_ng_SetPhonemeEvents": ([number, number], number),
         "espeak_ng_SetRandSeed": ([ctypes.c_long], number),
+        "espeak_ng_SetPhonemeEvents": ([number, number], number),
         "espeak_Synth": (
             [text, ctypes.c_size_t, ctypes.c_uint, number, ctypes.c_uint, ctypes.c_uint, pointer, pointer],
             number,
