@@ -27,7 +27,7 @@ from tts_core.neural.phonemes import PhonemeReader
 
 _WIDTH, _BLOCKS = 96, 3
 _CROP, _ROWS = 120, 12  # frames and rows of a training batch
-_RATE, _WARM_UP = 2e-3, 100
+_RATE, _WARM_UP = 4e-3, 50
 _NOISE_DB = (0.0, 35.0)  # signal to noise while learning
 _GAIN_DB, _TILT = 8.0, 0.5  # how far level and a first-order slope go either way while learning
 _SKIP = 3.0  # what leaving a phoneme out costs: espeak gives 3 % of them no time
