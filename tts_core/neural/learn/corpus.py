@@ -22,6 +22,7 @@ from tts_core.neural.learn.teachers import CannotTeach, Lesson, NoLesson, Teache
 from tts_core.neural.learn.telephone import lift
 
 _ABOUT = "corpus.json"
+_LISTENED = 100  # clauses that tell a teacher's range
 _MIDDLE_HZ = 150.0  # of a teacher that was never heard voiced
 LEVEL = 0.08  # RMS of full scale that the corpus is brought to: about -22 dBov
 
@@ -83,10 +84,9 @@ def make(
     heard = [lift(lesson.audio) if teacher.dark else lesson.audio for lesson in (*lessons, *testing)]
     gain = LEVEL / _loudness(heard)
     ids = alphabet([one.name for lesson in lessons for one in lesson.phonemes])
-    voiced = np.concatenate([hz[hz > 0] for hz in (pitch.track(audio * gain) for audio in heard[:100])])
-    middle = float(np.median(voiced)) if len(voiced) else _MIDDLE_HZ
+    reach = _reach([audio * gain for audio in heard[:_LISTENED]])
     items = [
-        _item(lesson, ids, np.clip(audio * gain, -1, 1), (0.6 * middle, 1.8 * middle))
+        _item(lesson, ids, np.clip(audio * gain, -1, 1), reach)
         for lesson, audio in shown(list(zip((*lessons, *testing), heard, strict=True)), "features")
     ]
     readings = [_reading(lesson, ids) for lesson in _say(teacher, timed, "durations")]
@@ -114,6 +114,13 @@ def _item(lesson: Lesson, ids: dict[str, int], audio: Floats, reach: tuple[float
     read = _reading(lesson, ids)
     features = pack(log_mels(audio), _hz(audio, reach))
     return Item(read.text, read.ids, read.durations, features, audio)
+
+
+def _reach(heard: Sequence[Floats]) -> tuple[float, float]:
+    """The lowest and the highest F0 that the teacher has, in Hz, a quarter more at both ends."""
+    voiced = np.concatenate([hz[hz > 0] for hz in map(pitch.track, heard)])
+    low, high = np.percentile(voiced, (5, 95)) if len(voiced) else (_MIDDLE_HZ, _MIDDLE_HZ)
+    return float(0.8 * low), float(1.25 * high)
 
 
 def _hz(audio: Floats, reach: tuple[float, float]) -> Floats:
