@@ -11,14 +11,13 @@ import typer
 from rich.console import Console
 
 from tts_core.errors import TtsError
-from tts_core.neural.engine import SHIPPED
 from tts_core.neural.learn import recipe
 from tts_core.neural.learn.recipe import TEACHERS, Amount
 from tts_core.neural.learn.teachers import CannotTeach
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _ORDER = "order.json"
-_START = f"neural:{min(folder.parent.name for folder in SHIPPED.glob('*/voice.json'))}"
+_START = "neural:en-us-slt"
 
 
 @app.command()
