@@ -267,6 +267,16 @@ def bench(context: typer.Context) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def train(context: typer.Context) -> None:
+    """Teach a voice of your own; `voxtrunk train --help` says how."""
+    from tts_core.neural.learn.cli import app as learning
+
+    learning(context.args, prog_name="voxtrunk train")
+
+
 def main() -> None:
     """Entry point."""
     app()

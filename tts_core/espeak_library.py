@@ -34,7 +34,7 @@ _DATA = "espeak-ng-data"
 _POSITION_CHARACTER = 1
 _UTF8 = 1  # espeakCHARS_UTF8; without espeakSSML and espeakPHONEMES nothing in the text is a command
 _RATE, _VOLUME = 1, 2  # espeak_PARAMETER
-_EVENT_END_OF_LIST, _EVENT_WORD = 0, 1
+_EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
 
 _LEVEL = 60  # of 100: the loudest of all voices peaked 1.0 dB below full scale
 _PRIMER = "1"  # a word in every language
@@ -87,6 +87,18 @@ class NativeVoice:
     gender: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sounded:
+    """A phoneme as espeak reports it: `mnemonic` in its own alphabet, stress marks included.
+
+    `char` is where its word begins in the clause (-1 before the first), `sample` where it sounds.
+    """
+
+    mnemonic: str
+    char: int
+    sample: int
+
+
 class EspeakLibrary:
     """The loaded library. Get it from `open_library`: there is one in a process."""
 
@@ -104,6 +116,7 @@ class EspeakLibrary:
             raise EngineError(f"espeak-ng refuses its data in {source}")
         self._pcm: list[bytes] = []
         self._onsets: list[tuple[int, int]] = []
+        self._sounded: list[Sounded] = []
         self._callback = _Callback(self._collect)  # the library keeps the bare pointer
         self._lib.espeak_SetSynthCallback(self._callback)
         self._lock = threading.Lock()  # engines of several threads share this library
@@ -124,10 +137,29 @@ class EspeakLibrary:
             self._say(_PRIMER)
             return self._say(text)
 
+    def phonemes(
+        self, identifier: str, wpm: int, text: str, primed: bool = True
+    ) -> tuple[list[Sounded], Pcm]:
+        """Say `text` as `synthesise` does, and report every phoneme, pauses included, beside the audio.
+
+        Unless `primed`, what was said before may move a sample: names alone are quicker that way. Raises
+        EngineError with the library's status when it fails.
+        """
+        with self._lock:
+            self._select(identifier, wpm)
+            if primed:
+                self._say(_PRIMER)
+            _check(self._lib.espeak_ng_SetPhonemeEvents(1, 0), "phoneme events")
+            try:
+                pcm, _ = self._say(text)
+            finally:
+                self._lib.espeak_ng_SetPhonemeEvents(0, 0)
+            return self._sounded, pcm
+
     def _say(self, text: str) -> tuple[Pcm, list[tuple[int, int]]]:
         encoded = text.encode() + b"\0"
         self._lib.espeak_ng_SetRandSeed(1)
-        self._pcm, self._onsets = [], []
+        self._pcm, self._onsets, self._sounded = [], [], []
         _check(
             self._lib.espeak_Synth(encoded, len(encoded), 0, _POSITION_CHARACTER, 0, _UTF8, None, None),
             "synthesis",
@@ -155,6 +187,9 @@ class EspeakLibrary:
         while (event := events[index]).type != _EVENT_END_OF_LIST:
             if event.type == _EVENT_WORD:
                 self._onsets.append((event.text_position - 1, event.sample))  # positions count from 1
+            elif event.type == _EVENT_PHONEME:
+                mnemonic = event.id.string.decode("utf-8", "replace")
+                self._sounded.append(Sounded(mnemonic, event.text_position - 1, event.sample))
             index += 1
         return 0
 
@@ -191,6 +226,7 @@ def _load(path: str) -> ctypes.CDLL:
         "espeak_ListVoices": ([pointer], ctypes.POINTER(ctypes.POINTER(_Voice))),
         "espeak_Info": ([pointer], text),
         "espeak_ng_SetRandSeed": ([ctypes.c_long], number),
+        "espeak_ng_SetPhonemeEvents": ([number, number], number),
         "espeak_Synth": (
             [text, ctypes.c_size_t, ctypes.c_uint, number, ctypes.c_uint, ctypes.c_uint, pointer, pointer],
             number,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tts_core.neural.frame import HOP, VOICING
-from tts_core.neural.frontend import PAUSE
+from tts_core.neural.frontend import PAUSE, nearest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("pesq")
@@ -109,14 +109,14 @@ def one():
     known = frozenset(
         re.findall(r"\w+", "return the sum of list value is not a number and it can be new this object in")
     )
-    assert sorted(prose.clauses(known, 0, tmp_path)) == [
+    assert sorted(prose.clauses(known, 0, [tmp_path])) == [
         "Is this the value of a list?",
         "Return the sum of the list.",
         "The value is not a number,",
         "This object is not in the list.",
         "and it can be new.",
     ]
-    assert prose.clauses(known, 0, tmp_path) == prose.clauses(known, 0, tmp_path)
+    assert prose.clauses(known, 0, [tmp_path]) == prose.clauses(known, 0, [tmp_path])
 
 
 def test_a_corpus_comes_back(corpus: Corpus) -> None:
@@ -130,6 +130,16 @@ def test_a_corpus_comes_back(corpus: Corpus) -> None:
         assert set(item.features[:, VOICING]) == {0.0, 1.0}
     level = np.sqrt(np.mean(np.concatenate([item.audio for item in corpus.training]) ** 2))
     assert abs(level / corpora.LEVEL - 1) < 0.01
+
+
+def test_more_clauses_are_kept_for_their_durations_alone(corpus: Corpus, tmp_path: Path) -> None:
+    made = corpora.make(EspeakTeacher("en-us"), TEXTS[:2], TEXTS[2:3], tmp_path, TEXTS[3:])
+    back = corpora.load(tmp_path)
+    assert [len(back.training), len(back.testing)] == [2, 1]
+    assert [each.text for each in back.readings] == TEXTS[3:]
+    for one, other in zip(made.readings, back.readings, strict=True):
+        assert np.array_equal(one.ids, other.ids)
+        assert np.array_equal(one.durations, other.durations)
 
 
 def test_a_dark_voice_is_lifted_where_a_telephone_hears() -> None:
@@ -150,21 +160,41 @@ def test_a_dark_voice_is_lifted_where_a_telephone_hears() -> None:
 
 
 def test_training_learns_stops_and_goes_on(corpus: Corpus, tmp_path: Path) -> None:
-    short = {name: replace(stage, minutes=0.02) for name, stage in train.DEFAULTS.items()}
+    short = {name: replace(stage, minutes=0.01) for name, stage in train.DEFAULTS.items()}
     train.train(corpus, tmp_path, short)
     before = train.spent(tmp_path)
     assert set(before) == set(train.STAGES)
     held = torch.load(tmp_path / "vocoder.pt", weights_only=True)
-    longer = short | {"vocoder": replace(short["vocoder"], minutes=0.04)}
+    longer = short | {"vocoder": replace(short["vocoder"], minutes=0.02)}
     model, vocoder = train.train(corpus, tmp_path, longer)
     more = torch.load(tmp_path / "vocoder.pt", weights_only=True)
     assert more["steps"] > held["steps"]
     log = (tmp_path / "training.jsonl").read_text().splitlines()
-    assert len(log) == 4  # three stages, and the one that went on
+    assert len(log) == 5  # four stages, and the one that went on
     loaded, tuned = train.load(corpus, tmp_path)
     item = corpus.items[0]
     assert np.array_equal(train.predict(loaded, item), train.predict(model, item))
     assert np.array_equal(measure.vocode(tuned, item.features), measure.vocode(vocoder, item.features))
+
+
+def test_a_voice_begins_from_another_one(corpus: Corpus, small: Path, tmp_path: Path) -> None:
+    from tts_core.neural import package
+    from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
+    from tts_core.neural.learn.export import restore
+    from tts_core.neural.learn.vocoder import Vocoder
+
+    held, spoke = restore(package.read(small))
+    known = package.read(small).manifest.phonemes
+    model, vocoder = Acoustic(AcousticSize(len(corpus.phonemes))), Vocoder()
+    train.begin_from(small, model, vocoder, corpus.phonemes)
+    assert torch.equal(vocoder.head.weight, spoke.head.weight)
+    assert torch.equal(model.out.weight, held.out.weight)
+    for mine, theirs in zip(model.alphabets(), held.alphabets(), strict=True):
+        assert torch.equal(mine.weight[corpus.phonemes["t"]], theirs.weight[known["t"]])
+        assert torch.equal(mine.weight[corpus.phonemes["i:"]], theirs.weight[nearest("i:", known)])
+    none = {name: replace(stage, minutes=0) for name, stage in train.DEFAULTS.items()}
+    train.train(corpus, tmp_path, none, start=small)
+    assert train.origins(tmp_path) == [package.read(small).manifest.teacher]
 
 
 def test_a_page_shows_and_plays(corpus: Corpus) -> None:

@@ -1,11 +1,8 @@
-"""`python -m tts_core.neural.learn`: prepare, train, measure and export a voice, in that order."""
+"""`python -m tts_core.neural.learn`: the steps of `voxtrunk train` one by one, and a recogniser's opinion."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import shutil
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -16,84 +13,52 @@ import typer
 from rich.console import Console
 
 from tts_core import EspeakEngine, Script, Synthesiser
-from tts_core.neural import package as packages
 from tts_core.neural.engine import SHIPPED, NeuralEngine
 from tts_core.neural.frame import RATE, Floats
 from tts_core.neural.learn import corpus as corpora
-from tts_core.neural.learn import prompts, prose
-from tts_core.neural.learn.imitation import VoiceTeacher
-from tts_core.neural.learn.recordings import RecordingsTeacher
-from tts_core.neural.learn.sentences import LANGUAGES, english_words, sentences
-from tts_core.neural.learn.teachers import EspeakTeacher, FliteTeacher, Teacher
+from tts_core.neural.learn import phrases, recipe
+from tts_core.neural.learn.recipe import TEACHERS, Amount
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
-_NOTICES = Path(__file__).parent / "notices"
-_SHOWN = 6  # sentences on the page
-_TEACHERS = "flite:VOICE, espeak:LANGUAGE, neural:NAME or recordings:FOLDER"
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Work = Annotated[Path, typer.Argument(help="the voice's working folder: corpus, checkpoints, metrics")]
-
-
-def _teacher(name: str, language: str = "") -> Teacher:
-    kind, _, voice = name.partition(":")
-    if kind == "flite":
-        return FliteTeacher(voice)
-    if kind == "espeak":
-        return EspeakTeacher(voice)
-    if kind == "neural":
-        return VoiceTeacher(packages.read(SHIPPED / voice))
-    if kind == "recordings":
-        return RecordingsTeacher(Path(voice), language)
-    raise typer.BadParameter(f"{name}: a teacher is {_TEACHERS}")
+Minutes = Annotated[float, typer.Option(help="minutes of processor time")]
 
 
 @app.command()
 def prepare(
     work: Work,
-    teacher: Annotated[str, typer.Option(help=_TEACHERS)] = "flite:slt",
+    teacher: Annotated[str, typer.Option(help=TEACHERS)],
     language: Annotated[str, typer.Option(help="of recordings: espeak's tag, such as en-us")] = "en-us",
     texts: Annotated[
         Path | None, typer.Option(help="a file of sentences, one a line, instead of made-up ones")
     ] = None,
-    clauses: Annotated[int, typer.Option(help="how many made-up clauses to learn from")] = 3600,
-    plain: Annotated[int, typer.Option(help="how many clauses of prose as well; English only")] = 2600,
+    clauses: Annotated[int, typer.Option(help="how many clauses to learn from")] = 3600,
+    prose: Annotated[int, typer.Option(help="how many clauses of prose as well; English only")] = 4400,
+    timed: Annotated[int, typer.Option(help="how many more to learn durations from")] = 6000,
     held_out: Annotated[int, typer.Option(help="how many more to measure with, beside the prompts")] = 60,
     seed: int = 0,
 ) -> None:
     """Have a teacher say sentences, and cache their features."""
-    chosen = _teacher(teacher, language)
-    given = chosen.texts if isinstance(chosen, RecordingsTeacher) else []
-    if texts is not None:
-        given = list(dict.fromkeys(filter(None, map(str.strip, texts.read_text("utf-8").splitlines()))))
-    if given:
-        corpora.make(chosen, given[held_out:][:clauses], given[:held_out], work / "corpus")
-        return
-    if chosen.language not in LANGUAGES:
-        offered = ", ".join(LANGUAGES)
-        raise typer.BadParameter(f"sentences are made up in {offered}; for {chosen.language} give --texts")
-    learn = list(itertools.islice(sentences(chosen.language, seed), clauses))
-    if chosen.language == "en-us":
-        learn += prose.clauses(english_words(), seed)[:plain]
-    known = set(learn)
-    fresh = (text for text in sentences(chosen.language, seed + 1) if text not in known)
-    spoken = prompts.GERMAN if chosen.language == "de" else prompts.ENGLISH
-    corpora.make(chosen, learn, [*itertools.islice(fresh, held_out), *spoken], work / "corpus")
+    given = recipe.texts_in(texts) if texts is not None else []
+    amount = Amount(clauses, prose, timed, held_out)
+    recipe.prepare(recipe.find_teacher(teacher, language), given, amount, seed, work)
 
 
 @app.command()
 def train(
     work: Work,
-    vocoder: Annotated[float, typer.Option(help="minutes of processor time")] = 10,
-    acoustic: Annotated[float, typer.Option(help="minutes of processor time")] = 30,
-    tune: Annotated[float, typer.Option(help="minutes of processor time")] = 8,
+    vocoder: Minutes = 10,
+    acoustic: Minutes = 30,
+    timing: Minutes = 10,
+    tune: Minutes = 8,
     seed: int = 0,
-    start: Annotated[Path | None, typer.Option(help="working folder of a voice to begin from")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="a voice to begin from: neural:NAME, a package's or working folder")
+    ] = None,
 ) -> None:
     """Train on what was prepared; run it again to go on where it was interrupted."""
-    from tts_core.neural.learn import train as training
-
-    minutes = {"vocoder": vocoder, "acoustic": acoustic, "tune": tune}
-    stages = {name: replace(stage, minutes=minutes[name]) for name, stage in training.DEFAULTS.items()}
-    training.train(corpora.load(work / "corpus"), work, stages, seed, start)
+    minutes = {"vocoder": vocoder, "acoustic": acoustic, "timing": timing, "tune": tune}
+    recipe.train(work, minutes, seed, recipe.find_start(start) if start is not None else None)
 
 
 @app.command()
@@ -110,23 +75,7 @@ def export(
 
     WORK/voice.html shows spectrograms and plays samples.
     """
-    from tts_core.neural.learn import export as exporting
-    from tts_core.neural.learn import measure, page, train
-
-    corpus = corpora.load(work / "corpus")
-    model, vocoder = train.load(corpus, work)
-    minutes = train.spent(work)
-    exporting.halved(model)
-    exporting.halved(vocoder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for notice in _NOTICES.glob("*.txt"):
-        if notice.stem in corpus.teacher:  # a voice taught by a voice owes what that one owes
-            shutil.copy(notice, folder / f"NOTICE-{notice.name}")
-    metrics = measure.report(model, vocoder, corpus.testing) | {"minutes": minutes}
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    about = exporting.About(name, version, corpus.language, gender, description, corpus.teacher, licence)
-    exporting.export(model, vocoder, corpus.phonemes, about, folder)
-    (work / "voice.html").write_text(page.page(name, metrics, model, vocoder, corpus.testing[-_SHOWN:]))
+    metrics = recipe.deliver(work, folder, name, description, licence, gender, version)
     Console().print_json(data=metrics)
 
 
@@ -138,14 +87,45 @@ def words(
     ] = "flite:slt",
     folder: Annotated[Path, typer.Option(help="where neural voices lie")] = SHIPPED,
 ) -> None:
-    """How many isolated English words a recogniser understands, of a closed vocabulary, at 8 kHz."""
+    """How many isolated English words pocketsphinx understands, of a closed vocabulary, at 8 kHz."""
     from tts_core.neural.learn.words import words_right
 
+    Console().print_json(data=_shares(voices, teacher, folder, words_right))
+
+
+@app.command()
+def hear(
+    work: Work,
+    voices: Annotated[list[str], typer.Argument(help="such as neural:de-espeak")],
+    teacher: Annotated[str, typer.Option(help="also measured, by itself")] = "espeak:de",
+    folder: Annotated[Path, typer.Option(help="where neural voices lie")] = SHIPPED,
+    minutes: Minutes = 3,
+    snr_db: Annotated[list[float], typer.Option(help="signal to noise, may be repeated")] = [40, 5],  # noqa: B006
+    seed: int = 0,
+) -> None:
+    """The same by a recogniser that the corpus in WORK has taught: German and English words, in noise."""
+    from tts_core.neural.learn.hearing import Recogniser
+
+    corpus = corpora.load(work / "corpus")
+    vocabulary = phrases.GERMAN_VOCABULARY if corpus.language == "de" else phrases.VOCABULARY
+    ear = Recogniser(corpus, minutes, seed)
+    figures = {}
+    for snr in snr_db:
+        heard = partial(ear.words_right, words=vocabulary, snr_db=snr)
+        figures[f"{snr:g} dB"] = _shares(voices, teacher, folder, heard)
+    Console().print_json(data=figures)
+
+
+def _shares(
+    voices: list[str], teacher: str, folder: Path, heard: Callable[[Callable[[str], Floats]], float]
+) -> dict[str, float]:
+    """The share of words that are `heard` of the teacher and of each voice."""
     door = Synthesiser((EspeakEngine(), NeuralEngine(folder)))
-    figures = {teacher: words_right(lambda word: _teacher(teacher).audio(f"{word}."))}
+    teaching = recipe.find_teacher(teacher, "")
+    figures = {teacher: heard(lambda word: teaching.audio(f"{word}."))}
     for voice in voices:
-        figures[voice] = words_right(partial(_audio, door, voice))
-    Console().print_json(data={name: round(share, 4) for name, share in figures.items()})
+        figures[voice] = heard(partial(_audio, door, voice))
+    return {name: round(share, 4) for name, share in figures.items()}
 
 
 def _audio(door: Synthesiser, voice: str, word: str) -> Floats:
@@ -156,7 +136,7 @@ def _audio(door: Synthesiser, voice: str, word: str) -> Floats:
 
 @app.callback()
 def main() -> None:
-    """Make a voice of your own from a teacher's speech."""
+    """Make a voice of your own from a teacher's speech, step by step; `voxtrunk train` takes all steps."""
 
 
 if __name__ == "__main__":

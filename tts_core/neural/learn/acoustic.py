@@ -17,43 +17,71 @@ _DROPPED = 0.1  # share of what a token means that training leaves out
 
 @dataclass(frozen=True, slots=True)
 class AcousticSize:
-    """How large the network is."""
+    """How large the networks are: `timing` is the width of the one that tells durations."""
 
     phonemes: int
     channels: int = 160
+    timing: int = 96
     encoder: int = 3
     decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
 
 
+class Encoder(nn.Module):
+    """What each token means in its clause. Padding is phoneme 0."""
+
+    def __init__(self, phonemes: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.phoneme = nn.Embedding(phonemes + 1, width, padding_idx=0)
+        self.place = nn.Embedding(PLACES, width)
+        self.tone = nn.Embedding(len(TONES), width)
+        self.blocks = nn.ModuleList(Block(width, 2, taps=5) for _ in range(blocks))
+        self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """`ids` int64[B, P, 3] to [B, P, C], 0 on padding."""
+        mask = (ids[:, :, :1] != 0).to(self.place.weight.dtype)
+        x = (self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])) * mask
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            x = block.centred(x, mask)
+        return functional.dropout(x + self.context(x)[0], _DROPPED, self.training) * mask
+
+
+class Timing(nn.Module):
+    """How long each token lasts. It shares nothing with what says how tokens sound, so each can learn alone."""
+
+    def __init__(self, phonemes: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(phonemes, width, blocks)
+        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """`ids` int64[B, P, 3] to ln(frames + 1) of each token, [B, P]."""
+        pace: Tensor = self.out(self.encoder(ids)).squeeze(2)
+        return pace
+
+
 class Acoustic(nn.Module):
-    """Encoder over tokens, a length for each, decoder over frames. Padding is phoneme 0."""
+    """Encoder over tokens, a length for each, decoder over frames."""
 
     def __init__(self, size: AcousticSize) -> None:
         super().__init__()
         self.size = size
         width = size.channels
-        self.phoneme = nn.Embedding(size.phonemes + 1, width, padding_idx=0)
-        self.place = nn.Embedding(PLACES, width)
-        self.tone = nn.Embedding(len(TONES), width)
-        self.encoder = nn.ModuleList(Block(width, 2, taps=5) for _ in range(size.encoder))
-        self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
-        self.pace = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1)
-        )
+        self.encoder = Encoder(size.phonemes, width, size.encoder)
+        self.timing = Timing(size.phonemes, size.timing, size.encoder)
         self.where = nn.Linear(4, width)
         self.decoder = nn.ModuleList(Block(width, 2, dilation=step) for step in size.decoder)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, FEATURES)
 
+    def alphabets(self) -> list[nn.Embedding]:
+        """The tables that have a row for each phoneme."""
+        return [self.encoder.phoneme, self.timing.encoder.phoneme]
+
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""
-        mask = (ids[:, :, :1] != 0).to(self.out.weight.dtype)
-        x = (self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])) * mask
-        for block in self.encoder:
-            assert isinstance(block, Block)
-            x = block.centred(x, mask)
-        x = functional.dropout(x + self.context(x)[0], _DROPPED, self.training) * mask
-        return x, self.pace(x).squeeze(2)
+        return self.encoder(ids), self.timing(ids)
 
     def decode(self, meaning: Tensor, token: Tensor, place: Tensor, mask: Tensor) -> Tensor:
         """Features [B, T, 42], the voicing a logit.
@@ -71,19 +99,10 @@ class Acoustic(nn.Module):
 
 
 def loss(
-    model: Acoustic,
-    ids: Tensor,
-    durations: Tensor,
-    token: Tensor,
-    place: Tensor,
-    mask: Tensor,
-    target: Tensor,
+    model: Acoustic, ids: Tensor, token: Tensor, place: Tensor, mask: Tensor, target: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """What one batch costs, in all and by part. `durations` [B, P] frames, `target` [B, T, 42]."""
-    meaning, pace = model.encode(ids)
-    told = (ids[:, :, 0] != 0).to(pace.dtype)
-    lasting = functional.smooth_l1_loss(pace, torch.log(durations + 1.0), reduction="none", beta=0.1) * told
-    made = model.decode(meaning, token, place, mask)
+    """What the features of one batch cost, in all and by part. `target` [B, T, 42]."""
+    made = model.decode(model.encoder(ids), token, place, mask)
     frames = mask.sum()
     off = (made[:, :, :-2] - target[:, :, :-2]) * mask
     mel = (off.abs().sum() + 2.0 * off.square().sum()) / (frames * off.shape[2])
@@ -92,11 +111,16 @@ def loss(
     voicing = functional.binary_cross_entropy_with_logits(
         made[:, :, -1:], target[:, :, -1:], mask, reduction="sum"
     )
-    parts = {
-        "duration": lasting.sum() / told.sum(),
-        "mel": mel,
-        "f0": pitch,
-        "voicing": voicing / frames,
-    }
-    total = 0.3 * parts["duration"] + parts["mel"] + parts["f0"] + 0.2 * parts["voicing"]
+    parts = {"mel": mel, "f0": pitch, "voicing": voicing / frames}
+    total = parts["mel"] + parts["f0"] + 0.2 * parts["voicing"]
     return total, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def timing_loss(timing: Timing, ids: Tensor, durations: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """How far the durations of one batch are off: mean absolute error in frames. `durations` [B, P].
+
+    The pauses at both ends are of a length that every lesson was cut to, and count like the rest.
+    """
+    told = (ids[:, :, 0] != 0).to(torch.float32)
+    off = ((torch.expm1(timing(ids)) - durations).abs() * told).sum() / told.sum()
+    return off, {"frames": float(off.detach())}

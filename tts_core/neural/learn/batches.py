@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor
 
 from tts_core.neural.frame import HOP
 from tts_core.neural.frontend import places
-from tts_core.neural.learn.corpus import Item
+from tts_core.neural.learn.corpus import Item, Reading
+
+_Any = TypeVar("_Any", bound=Reading)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,7 +23,6 @@ class Clauses:
     """A padded batch: the arguments of `acoustic.loss`, shapes as there."""
 
     ids: Tensor
-    durations: Tensor
     token: Tensor
     place: Tensor
     mask: Tensor
@@ -33,7 +35,6 @@ def clauses(items: Sequence[Item]) -> Clauses:
     placed = [places(item.durations) for item in items]
     return Clauses(
         _padded([item.ids for item in items], tokens),
-        _padded([item.durations for item in items], tokens),
         _padded([token for token, _ in placed], frames),
         _padded([place for _, place in placed], frames),
         _padded([np.ones((len(item.features), 1), np.float32) for item in items], frames),
@@ -41,9 +42,15 @@ def clauses(items: Sequence[Item]) -> Clauses:
     )
 
 
-def by_length(items: Sequence[Item], size: int, dice: np.random.Generator) -> list[list[Item]]:
+def readings(items: Sequence[Reading]) -> tuple[Tensor, Tensor]:
+    """The arguments of `acoustic.timing_loss`: ids [B, P, 3] and durations [B, P], padded with zeros."""
+    tokens = max(len(item.ids) for item in items)
+    return _padded([item.ids for item in items], tokens), _padded([item.durations for item in items], tokens)
+
+
+def by_length(items: Sequence[_Any], size: int, dice: np.random.Generator) -> list[list[_Any]]:
     """All items in batches of `size` neighbours in length, the batches in a random order."""
-    jittered = sorted(items, key=lambda item: len(item.features) * dice.uniform(0.9, 1.1))
+    jittered = sorted(items, key=lambda item: float(item.durations.sum() * dice.uniform(0.9, 1.1)))
     batches = [jittered[at : at + size] for at in range(0, len(jittered), size)]
     return [batches[index] for index in dice.permutation(len(batches))]
 

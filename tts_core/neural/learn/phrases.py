@@ -70,6 +70,38 @@ ENGLISH = (
     "when the {plural} are {past},",
     "after {going} the {word} {manner},",
     "on {day} the {ordinal} of {month},",
+    "we have received your {word}, and will call you back on {day}.",
+    "could you tell me your {word} number again?",
+    "how would you like to pay for the {plural}?",
+    "where should we send the {word}?",
+    "when will the {word} from {place} arrive?",
+    "who is {name}, and what does she do in {place}?",
+    "let me check that for you, it will only take a moment.",
+    "just a second, I am looking for your {word} in our {plural}.",
+    "I see that you called us on {day} about your {word}.",
+    "unfortunately we cannot {word} it before {hour} {half}.",
+    "the {word} will be open again on {day} at {hour} in the morning.",
+    "our {plural} are here for you from {hour} to {hour}, every day of the week.",
+    "all of our {plural} are helping other callers right now.",
+    "you are caller number {number} in the line.",
+    "your estimated waiting time is {number} minutes.",
+    "if you know the name of the person, say it now.",
+    "to repeat these options, press {digit}.",
+    "for any other question, stay on the line.",
+    "that was not a valid {word}, please try again.",
+    "the person at extension {digits} is not there at the moment.",
+    "your {word} has been changed, and your new one is {letters} {digits}.",
+    "we have made a note of this, and somebody will write to you soon.",
+    "the {word} is on the left of the {word}, behind the old {word}.",
+    "every {word} needs a good {word} and a little {word}.",
+    "some of them were {past}, but most of it was only {word}.",
+    "he would rather have been {going} with his {plural} than here.",
+    "it rained all {day}, so the {plural} stayed in the {word}.",
+    "take the {ordinal} street on the right, then go straight on.",
+    "I would have liked to talk about that with you and your {word}.",
+    "as soon as we know more about the {plural},",
+    "because of the {word} in {place},",
+    "although she had never {past} a {word} like this,",
 )  # fmt: skip
 
 ENGLISH_SLOTS = {
@@ -151,4 +183,23 @@ VOCABULARY = tuple(
     dinner lunch breakfast red green blue yellow black white purple silver open close left right north south east
     west hurry slowly quickly maybe never always often after before between under question answer problem
     solution""".split()  # noqa: SIM905
+)
+
+GERMAN_VOCABULARY = tuple(
+    """null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn
+    siebzehn achtzehn neunzehn zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert
+    tausend Million Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag Januar Februar März
+    April Mai Juni Juli August September Oktober November Dezember heute morgen gestern abends mittags
+    Nacht ja nein hallo bitte danke Hilfe halt weiter zurück abbrechen wiederholen noch Mitarbeiter
+    Konto Guthaben Zahlung Rechnung Nummer Kennwort Name Adresse Straße Stadt Land Telefon Handy
+    Nachricht Brief Bestellung Paket Lieferung Quittung Rückgabe Preis Euro Cent Kredit Karte Bank
+    Überweisung Versicherung Vertrag Schaden Arzt Pflege Praxis Krankenhaus Apotheke Termin Treffen Büro
+    Leitung Abteilung Dienst Auskunft Technik Internet Rechner Drucker Tastatur Bildschirm Kamera
+    Batterie Berlin Hamburg München Köln Frankfurt Stuttgart Wien Zürich Leipzig Dresden Bremen Bayern
+    Sachsen Hessen Anna Peter Susanne Michael Thomas Maria Stefan Petra Andreas Müller Schmidt Schneider
+    Fischer Weber Wagner Becker Hoffmann Flug Zug Fahrkarte Bahnhof Flughafen Hotel Zimmer Tisch Küche
+    Fenster Garten Wasser Kaffee Zucker Brot Butter Käse Apfel Orange Banane Hähnchen Abendessen
+    Mittagessen Frühstück rot grün blau gelb schwarz weiß lila silbern öffnen schließen links rechts
+    Norden Süden Osten Westen schnell langsam eilig vielleicht niemals immer oft nach vor zwischen unter
+    Frage Antwort Problem Lösung""".split()  # noqa: SIM905
 )

@@ -1,4 +1,4 @@
-"""Plain English sentences that are on every machine with Python: the standard library's own documentation.
+"""Plain English sentences that are on every machine that trains: the documentation inside its Python libraries.
 
 Templates repeat themselves; prose has the rhythm that durations and melody are learned from. Only sentences of
 dictionary words are taken, without numbers or code, and they are read from the interpreter at hand, not copied.
@@ -10,7 +10,7 @@ import ast
 import random
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tts_core.clauses import split
@@ -20,16 +20,27 @@ _WORD = re.compile(r"[A-Za-z'-]+")
 _MARKUP = re.compile(r"[*`\"]")
 
 
-def clauses(known: frozenset[str], seed: int, library: Path | None = None) -> list[str]:
-    """Every clause of a library's docstrings whose words are all `known` (lower case), in the seed's order.
+_OTHERS = ("numpy", "scipy", "matplotlib")  # beside the standard library
+_LEFT_OUT = frozenset(("site-packages", "test", "tests", "idlelib", "lib2to3"))
 
-    `library` is a folder of Python sources; by default the standard library's.
+
+def libraries() -> list[Path]:
+    """The standard library's folder, and those of the larger libraries that training needs anyway."""
+    beside = Path(sysconfig.get_path("platlib"))
+    return [Path(sysconfig.get_path("stdlib")), *(beside / name for name in _OTHERS)]
+
+
+def clauses(known: frozenset[str], seed: int, folders: Sequence[Path]) -> list[str]:
+    """Every clause of the docstrings in `folders` of Python sources, the words all `known` (lower case).
+
+    The order is the seed's; what is found follows from the libraries' versions.
     """
     found: set[str] = set()
-    for file in sorted((library or Path(sysconfig.get_path("stdlib"))).rglob("*.py")):
-        if not {"site-packages", "test", "tests", "idlelib", "lib2to3"} & set(file.parts):
-            for text in _docstrings(file):
-                found.update(_sentences(text, known))
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            if not _LEFT_OUT & set(file.relative_to(folder).parts):
+                for text in _docstrings(file):
+                    found.update(_sentences(text, known))
     spoken = [clause for text in sorted(found) for clause in _clauses(text)]
     random.Random(f"prose {seed}").shuffle(spoken)
     return list(dict.fromkeys(spoken))
@@ -38,7 +49,7 @@ def clauses(known: frozenset[str], seed: int, library: Path | None = None) -> li
 def _docstrings(file: Path) -> Iterator[str]:
     try:
         tree = ast.parse(file.read_text("utf-8"))
-    except (SyntaxError, UnicodeDecodeError):  # the library keeps a few of them for its own tests
+    except (SyntaxError, UnicodeDecodeError):  # libraries keep a few of them for their own tests
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):

@@ -15,7 +15,7 @@ from scipy.fft import dct
 from scipy.io import wavfile
 
 from tts_core.neural.frame import HOP, RATE, Floats, log_mels
-from tts_core.neural.learn.teachers import EspeakTeacher, Lesson, NoLesson, lesson
+from tts_core.neural.learn.teachers import CannotTeach, EspeakTeacher, Lesson, NoLesson, lesson
 
 _CEPSTRA = 13
 _QUIET = 0.02  # of the loudest frame's RMS: less than this at both ends is no speech
@@ -23,7 +23,7 @@ _LONGEST_S = 20.0
 
 
 class RecordingsTeacher:
-    """Whoever was recorded, reading in `language`. Raises FileNotFoundError without `metadata.csv`.
+    """Whoever was recorded, reading in `language`. Raises CannotTeach without a `metadata.csv`.
 
     Only record people who agreed to be imitated.
     """
@@ -33,7 +33,12 @@ class RecordingsTeacher:
     def __init__(self, folder: Path, language: str) -> None:
         self.language = language
         self.name = f"recordings {folder.name}"
-        lines = (folder / "metadata.csv").read_text("utf-8").splitlines()
+        try:
+            lines = (folder / "metadata.csv").read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise CannotTeach(
+                f"recordings need {folder / 'metadata.csv'}, a line `id|text` each: {error}"
+            ) from error
         pairs = [line.split("|") for line in lines if line.count("|") >= 1]
         self._files = {text[-1].strip(): folder / "wavs" / f"{text[0]}.wav" for text in pairs}
         self._guide = EspeakTeacher(language)
@@ -63,7 +68,10 @@ class RecordingsTeacher:
         file = self._files.get(text)
         if file is None or not file.is_file():
             raise NoLesson(f"{text[:64]!r} was not recorded")
-        rate, pcm = wavfile.read(file)
+        try:
+            rate, pcm = wavfile.read(file)
+        except (OSError, ValueError) as error:
+            raise NoLesson(f"{file.name} is no WAVE file: {error}") from error
         if pcm.dtype != np.int16:
             raise NoLesson(f"{file.name} is not 16-bit PCM")
         mono = pcm.astype(np.float64).reshape(len(pcm), -1).mean(axis=1) / 32768

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tts_core.neural.learn import phrases
+from tts_core.neural.learn.teachers import CannotTeach
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _ONES = (  # noqa: SIM905
@@ -39,14 +40,14 @@ class Grammar:
 
 
 def english_words() -> frozenset[str]:
-    """Every word of the English list, in lower case. Raises FileNotFoundError without it."""
+    """Every word of the English list, in lower case. Raises CannotTeach without it."""
     return frozenset(word.lower() for word in _words("/usr/share/dict/american-english-small", r"^\S+$"))
 
 
 def sentences(language: str, seed: int) -> Iterator[str]:
     """Endlessly many sentences of `language` (en-us, de), none twice, the same for the same seed.
 
-    Raises KeyError for a language without templates, FileNotFoundError without its word list.
+    Raises KeyError for a language without templates, CannotTeach without its word list.
     """
     grammar = _GRAMMARS[language]()
     dice = random.Random(f"{language} {seed}")
@@ -83,7 +84,7 @@ def _one_of(words: list[str]) -> Callable[[random.Random], str]:
 def _words(path: str, pattern: str) -> list[str]:
     file = Path(path)
     if not file.exists():
-        raise FileNotFoundError(f"{path} is missing: install Debian's wamerican-small and wngerman")
+        raise CannotTeach(f"{path} is missing: apt-get install wamerican-small wngerman")
     return re.findall(pattern, file.read_text(), re.MULTILINE)
 
 

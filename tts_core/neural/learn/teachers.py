@@ -7,6 +7,7 @@ phonemes, a pause), the frame in which it ends. Lessons whose sounds do not matc
 from __future__ import annotations
 
 import io
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,12 @@ from tts_core.neural.learn.align import align
 from tts_core.neural.phonemes import Phoneme, PhonemeReader
 
 LEAD_MS, TAIL_MS = 30, 60  # the silence that stays at both ends
+_CLUSTERGEN = ("slt", "rms", "awb")  # flite's voices that end their phones where `-psdur` says
 _MOST_COST = 0.35  # of an alignment, for each phoneme
+
+
+class CannotTeach(Exception):
+    """Something is missing that training needs; the message says what, and how to get it."""
 
 
 class NoLesson(Exception):
@@ -59,13 +65,20 @@ class Teacher(Protocol):
 class FliteTeacher:
     """flite's statistical voices through its command line; American English. Its phones are aligned to espeak's.
 
-    Raises FileNotFoundError from `say` when flite is not installed.
+    Raises CannotTeach when flite is not installed, or has no such voice.
     """
 
     language = "en-us"
     dark = True
 
     def __init__(self, voice: str = "slt", f0_spread: float = 45.0) -> None:
+        if shutil.which("flite") is None:
+            raise CannotTeach("flite is missing: apt-get install flite")
+        listed = subprocess.run(["flite", "-lv"], capture_output=True, check=True, text=True).stdout.split()
+        if voice not in _CLUSTERGEN or voice not in listed:
+            raise CannotTeach(
+                f"flite has no voice {voice[:64]!r} that can teach; {', '.join(_CLUSTERGEN)} can"
+            )
         self.voice = voice
         self.name = f"flite {voice}"
         self._spread = f0_spread  # Hz: the standard deviation it aims at; its own is flatter

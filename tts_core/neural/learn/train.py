@@ -1,5 +1,5 @@
-"""Training in three stages: the vocoder on the teacher's features, the acoustic model, then the vocoder again on
-features that the acoustic model predicts.
+"""Training in four stages: the vocoder on the teacher's features, the acoustic model, its durations, then the
+vocoder again on features that the acoustic model predicts.
 
 A stage is counted in minutes of processor time, so that it does not matter how often it is interrupted: every
 minute it leaves a checkpoint, and takes up from there. The learning rate falls along a cosine to the stage's
@@ -15,19 +15,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from tts_core.neural import package as packages
 from tts_core.neural.frame import HOP, VOICING, Floats
+from tts_core.neural.frontend import nearest
 from tts_core.neural.learn import acoustic, batches, spectral
+from tts_core.neural.learn import corpus as corpora
 from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
-from tts_core.neural.learn.corpus import Corpus, Item
+from tts_core.neural.learn.corpus import Corpus, Item, Reading
+from tts_core.neural.learn.runtime import restore
 from tts_core.neural.learn.vocoder import DELAY, Vocoder
 
-STAGES = ("vocoder", "acoustic", "tune")
+STAGES = ("vocoder", "acoustic", "timing", "tune")
+_ORIGINS = "origins.json"
 _SAVE_EVERY = 60.0  # seconds
 _WARM_UP = 100  # steps
 _AVERAGE = 0.998
@@ -46,8 +52,14 @@ class Stage:
     rate: float
 
 
-DEFAULTS = {"vocoder": Stage(10, 2e-3), "acoustic": Stage(30, 2e-3), "tune": Stage(8, 6e-4)}
+DEFAULTS = {
+    "vocoder": Stage(10, 2e-3),
+    "acoustic": Stage(30, 2e-3),
+    "timing": Stage(10, 2e-3),
+    "tune": Stage(8, 6e-4),
+}
 Step = Callable[[], tuple[Tensor, dict[str, float]]]
+_Any = TypeVar("_Any", bound=Reading)
 
 
 def train(
@@ -55,17 +67,19 @@ def train(
 ) -> tuple[Acoustic, Vocoder]:
     """Train what is not yet trained, leaving checkpoints in `work`; returns the averaged networks.
 
-    `start` is another voice's working folder: its networks are where this one begins, all but the phonemes.
+    `start` is another voice, its working folder or its package: its networks are where this one begins.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(1)
     vocoder, model = Vocoder(), Acoustic(AcousticSize(len(corpus.phonemes)))
     if start is not None:
-        _begin_from(vocoder, start / "tune.pt")
-        _begin_from(model, start / "acoustic.pt")
+        begin_from(start, model, vocoder, corpus.phonemes)
+        (work / _ORIGINS).write_text(json.dumps(_owed(start)))
     dice = np.random.default_rng(seed)
     _Run("vocoder", vocoder, stages["vocoder"], work).go(_vocoder_step(vocoder, _real(corpus.training), dice))
     _Run("acoustic", model, stages["acoustic"], work).go(_acoustic_step(model, corpus.training, dice))
+    readings = [*corpus.training, *corpus.readings]
+    _Run("timing", model.timing, stages["timing"], work).go(_timing_step(model, readings, dice))
     if stages["tune"].minutes > 0:
         chosen = dice.permutation(len(corpus.training))[:_TUNED_ON]
         items = [corpus.training[index] for index in chosen]
@@ -83,6 +97,7 @@ def load(corpus: Corpus, work: Path) -> tuple[Acoustic, Vocoder]:
     for network, file in (
         (vocoder, tuned if tuned.exists() else work / "vocoder.pt"),
         (model, work / "acoustic.pt"),
+        (model.timing, work / "timing.pt"),
     ):
         network.load_state_dict(torch.load(file, weights_only=True)["average"])
         network.eval()
@@ -99,12 +114,39 @@ def spent(work: Path) -> dict[str, float]:
     }
 
 
-def _begin_from(network: nn.Module, file: Path) -> None:
-    """Take the averaged weights of a checkpoint wherever the shapes agree."""
-    held = torch.load(file, weights_only=True)["average"]
-    own = network.state_dict()
-    own.update({name: value for name, value in held.items() if own[name].shape == value.shape})
-    network.load_state_dict(own)
+def origins(work: Path) -> list[str]:
+    """Who taught the voice that this one began from, and whose notices it carried."""
+    file = work / _ORIGINS
+    return list(json.loads(file.read_text())) if file.exists() else []
+
+
+def _owed(start: Path) -> list[str]:
+    if (start / packages.MANIFEST).exists():
+        notices = sorted(file.stem for file in start.glob("NOTICE-*"))
+        return [packages.read(start).manifest.teacher, *notices]
+    return [corpora.load(start / "corpus").teacher, *origins(start)]
+
+
+def begin_from(start: Path, model: Acoustic, vocoder: Vocoder, phonemes: dict[str, int]) -> None:
+    """Take another voice's weights wherever the shapes agree; a phoneme is begun as the nearest one it has.
+
+    Raises FileNotFoundError when `start` is neither a working folder nor a package, BadPackage for a damaged one.
+    """
+    if (start / packages.MANIFEST).exists():
+        package = packages.read(start)
+        known, (held, spoke) = package.manifest.phonemes, restore(package)
+    else:
+        other = corpora.load(start / "corpus")
+        known, (held, spoke) = other.phonemes, load(other, start)
+    with torch.no_grad():
+        for own, theirs in ((model, held), (vocoder, spoke)):
+            for name, value in own.state_dict().items():
+                found = theirs.state_dict().get(name)
+                if found is not None and found.shape == value.shape:
+                    value.copy_(found)
+        for mine, given in zip(model.alphabets(), held.alphabets(), strict=True):
+            for name, index in phonemes.items():
+                mine.weight[index] = given.weight[nearest(name, known)]
 
 
 def predict(model: Acoustic, item: Item) -> Floats:
@@ -144,20 +186,28 @@ def _vocoder_step(
 
 
 def _acoustic_step(model: Acoustic, items: Sequence[Item], dice: np.random.Generator) -> Step:
-    def endless() -> Iterator[list[Item]]:
-        while True:
-            yield from batches.by_length(items, _CLAUSES, dice)
-
-    queue = endless()
+    queue = _endless(lambda: batches.by_length(items, _CLAUSES, dice))
 
     def step() -> tuple[Tensor, dict[str, float]]:
         batch = batches.clauses(next(queue))
         with torch.autocast("cpu", torch.bfloat16):  # half as long again where the processor has it
-            return acoustic.loss(
-                model, batch.ids, batch.durations, batch.token, batch.place, batch.mask, batch.features
-            )
+            return acoustic.loss(model, batch.ids, batch.token, batch.place, batch.mask, batch.features)
 
     return step
+
+
+def _timing_step(model: Acoustic, readings: Sequence[Reading], dice: np.random.Generator) -> Step:
+    queue = _endless(lambda: batches.by_length(readings, _CLAUSES, dice))
+
+    def step() -> tuple[Tensor, dict[str, float]]:
+        return acoustic.timing_loss(model.timing, *batches.readings(next(queue)))
+
+    return step
+
+
+def _endless(epoch: Callable[[], list[list[_Any]]]) -> Iterator[list[_Any]]:
+    while True:
+        yield from epoch()
 
 
 class _Run:
