@@ -180,7 +180,7 @@ def test_training_learns_stops_and_goes_on(corpus: Corpus, tmp_path: Path) -> No
 def test_a_voice_begins_from_another_one(corpus: Corpus, small: Path, tmp_path: Path) -> None:
     from tts_core.neural import package
     from tts_core.neural.learn.acoustic import Acoustic, AcousticSize
-    from tts_core.neural.learn.export import restore
+    from tts_core.neural.learn.runtime import restore
     from tts_core.neural.learn.vocoder import Vocoder
 
     held, spoke = restore(package.read(small))
