@@ -40,7 +40,11 @@ def test_added_listed_spoken_with_and_removed(source: Path, folder: Path) -> Non
     assert names(folder) == [*ships, "neural:en-us-mine"]
     door = open_default(folder)
     voice = door.voice("neural:en-us-mine")
-    assert (voice.engine, voice.version, voice.teacher) == ("neural", packages.read(source).manifest.version, "flite slt")
+    assert (voice.engine, voice.version, voice.teacher) == (
+        "neural",
+        packages.read(source).manifest.version,
+        "flite slt",
+    )
     spoken = [list(door.speak(Script.from_text("Hello."), name)) for name in (voice.name, "neural:en-us-slt")]
     assert [chunk.pcm.tobytes() for chunk in spoken[0]] == [chunk.pcm.tobytes() for chunk in spoken[1]]
     with pytest.raises(BadPackage, match="there already"):
