@@ -153,7 +153,7 @@ async def test_early_media_and_the_200_repeats_it(desk, tmp_path):
 
     desk.incoming = incoming
     await sipp(tmp_path, "early_media", desk)
-    desk.one_end_each()
+    assert [type(event) for event in desk.events] == [Incoming, Acknowledged, Ended]
 
 
 async def test_without_an_ack_the_200_is_repeated_then_the_call_fails():

@@ -62,6 +62,7 @@ async def test_acks_are_never_answered(desk, wire):
     ):
         wire.send(ack)
     await wire.receive_not()
+    assert desk.events == []
 
 
 async def test_options_by_sipsak(desk):

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,11 +30,11 @@ def binds(port: int) -> bool:
     return any(needle in Path(f"/proc/net/{table}").read_text() for table in ("udp", "udp6"))
 
 
-class Peer:
+class Peer(ABC):
     """A context manager: ``_begin`` starts it, and leaves on the stack what ends it."""
 
-    def _begin(self, ends: ExitStack) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _begin(self, ends: ExitStack) -> None: ...
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
