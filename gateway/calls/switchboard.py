@@ -139,7 +139,7 @@ class Switchboard:
         return None if call is None else call.webhook_url or self.settings.webhook_url
 
     def retry_after(self) -> int | None:
-        """None while a new call is welcome, else the seconds after which one may be. From any thread."""
+        """None while a new call is welcome, else the seconds after which one may be."""
         if self.draining:
             return _DRAINING_SECONDS
         if not self.workers.complete:

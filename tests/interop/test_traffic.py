@@ -99,15 +99,18 @@ def test_an_invite_without_an_offer_gets_one(tmp_path, talking, ear):
     assert reference(LONG) in ear.the_stream()[0]
 
 
+def reinvited(folder, remote, ear, arguments):
+    """A call to ``remote`` that is re-INVITEd in mid-sentence, as `reinvite` says, and back again."""
+    with Sipp(folder, "uac_reinvite", *arguments, remote=remote, rtp_port=ear.ports[0], pause_ms=600) as run:
+        run.well()
+
+
 @pytest.mark.parametrize(
     "how", [{"direction": "sendonly"}, {"direction": "inactive"}, {"address": "0.0.0.0"}]
 )
 def test_hold_stops_the_packets_and_resume_goes_on_where_it_was(tmp_path, talking, ear, how):
     arguments = reinvite(ear.ports[0], **how)
-    with Sipp(
-        tmp_path, "uac_reinvite", *arguments, remote=talking.sip, rtp_port=ear.ports[0], pause_ms=600
-    ) as run:
-        run.well()
+    reinvited(tmp_path, talking.sip, ear, arguments)
     octets, packets = ear.the_stream()
     gaps = np.diff(packets["t_ns"]) / 1e6
     assert (gaps > 100).sum() == 1
@@ -128,10 +131,7 @@ def test_hold_stops_the_packets_and_resume_goes_on_where_it_was(tmp_path, talkin
 
 def test_another_codec_in_mid_sentence(tmp_path, talking, ear):
     arguments = reinvite(ear.ports[0], payload_type=8)
-    with Sipp(
-        tmp_path, "uac_reinvite", *arguments, remote=talking.sip, rtp_port=ear.ports[0], pause_ms=600
-    ) as run:
-        run.well()
+    reinvited(tmp_path, talking.sip, ear, arguments)
     octets, packets = ear.the_stream()
     assert set(packets["payload_type"]) == {0, 8}
     assert (np.diff(packets["seq"].astype(np.int64)) % 65536 == 1).all()
@@ -151,10 +151,7 @@ def test_another_codec_in_mid_sentence(tmp_path, talking, ear):
 
 def test_another_address_in_mid_sentence(tmp_path, talking, ear):
     arguments = reinvite(ear.ports[1])
-    with Sipp(
-        tmp_path, "uac_reinvite", *arguments, remote=talking.sip, rtp_port=ear.ports[0], pause_ms=600
-    ) as run:
-        run.well()
+    reinvited(tmp_path, talking.sip, ear, arguments)
     octets, packets = ear.the_stream()
     assert reference(LONG) in octets
     assert (np.diff(packets["seq"].astype(np.int64)) % 65536 == 1).all()
@@ -163,10 +160,7 @@ def test_another_address_in_mid_sentence(tmp_path, talking, ear):
 
 def test_a_session_refresh_is_not_heard(tmp_path, talking, ear):
     arguments = reinvite(ear.ports[0], version=1, back_version=1)
-    with Sipp(
-        tmp_path, "uac_reinvite", *arguments, remote=talking.sip, rtp_port=ear.ports[0], pause_ms=600
-    ) as run:
-        run.well()
+    reinvited(tmp_path, talking.sip, ear, arguments)
     octets, packets = ear.the_stream()
     assert reference(LONG) in octets
     assert (np.diff(packets["seq"].astype(np.int64)) % 65536 == 1).all()
@@ -175,10 +169,7 @@ def test_a_session_refresh_is_not_heard(tmp_path, talking, ear):
 def test_a_call_through_a_record_routing_kamailio(tmp_path, talking, ear):
     with Kamailio(tmp_path, forward=talking.sip) as proxy:
         arguments = reinvite(ear.ports[1])
-        with Sipp(
-            tmp_path, "uac_reinvite", *arguments, remote=proxy.address, rtp_port=ear.ports[0], pause_ms=600
-        ) as run:
-            run.well()
+        reinvited(tmp_path, proxy.address, ear, arguments)
     assert reference(LONG) in ear.the_stream()[0]
 
 

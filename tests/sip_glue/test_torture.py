@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sip_glue.door import Known, Reply, judge
-from sip_glue.events import Incoming
+from sip_glue.events import Acknowledged, Incoming
 from sip_glue.message import Request, Response, Unreadable, read
 
 from .conftest import HERE, Wire, sipp
@@ -99,6 +99,7 @@ async def test_noise_and_broken_messages_at_the_socket(desk, wire, tmp_path):
         wire.send(b"\r\n" * (size // 2))
         wire.send(b"INVITE " + b"x" * size)
     await sipp(tmp_path, "call", desk)
+    assert len(desk.seen(Acknowledged)) >= 1, "the call after it all was answered and acknowledged"
 
 
 @pytest.mark.parametrize("path", MESSAGES, ids=lambda path: path.stem)

@@ -79,13 +79,13 @@ def test_what_could_not_be_done(error, code):
 
 @pytest.mark.parametrize("code", KINDS)
 def test_every_refusal_has_a_sip_answer_that_can_be_sent(code):
-    sendable(decline(Refusal(code, "why", retry_after=7)))
+    assert_sendable(decline(Refusal(code, "why", retry_after=7)))
 
 
 @given(st.text(), st.sampled_from([SdpError, NotAcceptable, lambda why: Refusal("invalid", why)]))
 def test_whatever_a_peer_wrote_its_refusal_can_be_sent(why, error):
     refused = decline(error(why))
-    sendable(refused)
+    assert_sendable(refused)
     for name, value in refused.headers:
         assert name == "Warning"
         assert value.isascii()
@@ -94,7 +94,7 @@ def test_whatever_a_peer_wrote_its_refusal_can_be_sent(why, error):
         assert not set(value[14:-1]) & set('"\\\r\n')
 
 
-def sendable(refused):
+def assert_sendable(refused):
     """As the adapter sees it."""
     assert _checked(refused.headers) == refused.headers
     assert _code(refused.code) == refused.code
