@@ -221,10 +221,6 @@ class SipAgent:
         """
         self._do(self._user_agent.hang_up, dialog, _checked(headers))
 
-    def cancel(self, dialog: str, headers: Headers = ()) -> None:
-        """Gives a call of ours up while the peer rings; if the answer is quicker, hangs up."""
-        self.hangup(dialog, headers)
-
     def _do(self, function: Callable[..., object], *arguments: object) -> None:
         """A command. After ``stop`` all dialogs are over, so there is nothing to do it to."""
         if self._started:

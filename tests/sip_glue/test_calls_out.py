@@ -74,8 +74,8 @@ async def test_cancel_while_it_rings(desk, tmp_path):
     async with Sipp(tmp_path, "rings", "-m", 1) as peer:
         dialog = desk.agent.dial(f"sip:bob@127.0.0.1:{peer.port}", ALICE, sdp())
         await desk.until(Ringing)
-        desk.agent.cancel(dialog)
-        desk.agent.cancel(dialog)
+        desk.agent.hangup(dialog)
+        desk.agent.hangup(dialog)
         await peer.well()
     assert desk.events[1:] == [Ended(dialog, "local", "hung up")]
 
@@ -118,7 +118,7 @@ async def test_the_invite_goes_by_way_of_the_outbound_proxy(desk, wire):
 async def test_200_and_cancel_cross_and_the_call_is_ended(desk, wire):
     dialog = desk.agent.dial(f"sip:bob@127.0.0.1:{wire.port}", ALICE, sdp())
     invite = await wire.receive()
-    desk.agent.cancel(dialog)
+    desk.agent.hangup(dialog)
     await desk.until(Ended)
     wire.send(answer_to(invite, 200, wire, sdp()))
     kinds = {(await wire.receive()).split()[0] for _ in range(2)}

@@ -70,7 +70,7 @@ def test_cut_off_anywhere_the_manifest_is_refused(package: Path) -> None:
     raw = (package / packages.MANIFEST).read_bytes().rstrip()
     for length in range(0, len(raw), 17):
         (package / packages.MANIFEST).write_bytes(raw[:length])
-        refusal(package)
+        assert packages.MANIFEST in refusal(package)
 
 
 @pytest.mark.parametrize(
