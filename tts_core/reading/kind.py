@@ -1,0 +1,77 @@
+"""One kind of thing that is read in its own way: how it looks, and how it is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tts_core.reading.reading import Reading
+
+Said = str | list[Reading] | None
+"""Words for all of it; or readings of its parts, in order; None: it is something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`pattern` matches where it begins, and is bounded in length; `say` says it."""
+
+    pattern: re.Pattern[str]
+    say: Callable[[re.Match[str]], Said]
+
+
+def kind(pattern: str, say: Callable[[re.Match[str]], Said]) -> Kind:
+    """A kind whose pattern ignores white space and, but for what says otherwise, minds case."""
+    return Kind(re.compile(pattern), say)
+
+
+LETTER = r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0981-\u0983\u09bc-\u09cd\u09d7\u200c\u200d])"
+"""A letter, or a mark that belongs to one."""
+
+_BEFORE = re.compile(rf"({LETTER}{{1,24}})[.]?\s{{0,2}}[:#]?\s{{0,2}}$")
+_LINKS = re.compile(
+    r"\s(?:is|ist|lautet|est|es|è|sono|number|no\.?|ending in|ends in)\s{0,2}[:#]?\s{0,2}$", re.IGNORECASE
+)
+_AFTER = re.compile(rf"[ ]({LETTER}{{1,24}})")
+
+
+def word_before(text: str, at: int) -> str:
+    """The word that stands before `at`, in lower case; an `is` between is passed over."""
+    near = text[max(0, at - 40) : at]
+    near = _LINKS.sub(" ", near)
+    match = _BEFORE.search(near)
+    return match[1].lower() if match else ""
+
+
+def cased_before(text: str, at: int) -> str:
+    """The word that stands right before `at`, as it is written."""
+    match = _BEFORE.search(text[max(0, at - 30) : at])
+    return match[1] if match else ""
+
+
+def word_after(text: str, at: int) -> str:
+    """The word that follows at `at` after one space, as it is written."""
+    match = _AFTER.match(text, at)
+    return match[1] if match else ""
+
+
+_ENDS = re.compile(r"[\"'”’»)\]]?(?:\s+(?=[\"'“‘«¿¡(]?[^\W\d_a-zà-öø-ÿ])|\s*$)")
+
+
+def ends_sentence(text: str, at: int) -> bool:
+    """Whether the sentence ends at `at`, behind a full stop that also belongs to what it shortens."""
+    return _ENDS.match(text, at) is not None
+
+
+def ranged(match: re.Match[str], words: str, to: str) -> Said:
+    """`words` for all of `match`, and `to` for the dash that leads from it to another."""
+    text, end = match.string, match.end()
+    if text[end : end + 1] in ("-", "–") and re.match(r"[$€£৳₹]?\d", text[end + 1 : end + 3]):
+        return [Reading(match.start(), end, words), Reading(end, end + 1, to)]
+    return words
+
+
+def longest_first(words: object) -> str:
+    """An alternation of literal `words`, the longest first."""
+    assert hasattr(words, "__iter__")
+    return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word))) or "(?!)"
