@@ -8,15 +8,17 @@ from hypothesis import strategies as st
 
 from tts_core import Mark, Pause, Say, Script, ScriptError
 from tts_core.plan import Clause, Rest, steps
+from tts_core.script import Manner
 
 
 def spoken(ssml: str) -> list[str | int | tuple[str]]:
-    """Pieces in short: what is said, pauses as ms, marks as (name,)."""
+    """Pieces in short: what is said (and how, where that is told), pauses as ms, marks as (name,)."""
     script = Script.from_ssml(f"<speak>{ssml}</speak>")
     short: list[str | int | tuple[str]] = []
     for piece in script.pieces:
         if isinstance(piece, Say):
-            short.append(script.text[piece.start : piece.end])
+            how = "" if piece.how is None else f" {piece.how}"
+            short.append(script.text[piece.start : piece.end] + how)
         else:
             short.append(piece.ms if isinstance(piece, Pause) else (piece.name,))
     return short
@@ -31,18 +33,81 @@ def spoken(ssml: str) -> list[str | int | tuple[str]]:
         ("<p><s>One</s> <s>Two</s></p><p>Three</p>", ["One", 300, " Two", 500, " Three"]),
         ("<s>One</s><break time='2s'/><s>Two</s>", ["One", 2000, " Two"]),
         ("press <mark name='k'/>one", ["press", ("k",), " one"]),
-        ("<sub alias='World Wide Web'>W<b>W</b>W</sub>!", ["World Wide Web!"]),
-        ("<say-as interpret-as='digits'>1234</say-as>.", ["1 2 3 4."]),
-        ("call <say-as interpret-as='telephone'>+1 555-0199</say-as>", ["call +, 1, 5 5 5, 0 1 9 9"]),
-        ("<say-as interpret-as='characters'>A1 b</say-as>", ["A, 1, b"]),
-        ("<say-as interpret-as='date'>1/2</say-as>", ["1/2"]),
-        ("<voice name='x'>Hi</voice> <prosody rate='slow'>you</prosody><!-- no --><?pi no?>", ["Hi you"]),
+        ("<sub alias='World Wide Web'>W<b>W</b>W</sub>!", ["WWW Alias(text='World Wide Web')", "!"]),
+        ("<say-as interpret-as='digits'>1234</say-as>.", ["1234 SayAs(kind='digits', detail='')", "."]),
+        ("<say-as interpret-as='telephone'>555-0199</say-as>", ["555-0199 SayAs(kind='telephone', detail='')"]),
+        ("<say-as interpret-as='characters'>A1 b</say-as>", ["A1 b SayAs(kind='characters', detail='')"]),
+        ("<say-as interpret-as='date' format='dm'>1/2</say-as>", ["1/2 SayAs(kind='date', detail='dm')"]),
+        ("<say-as interpret-as='shoe-size'>9</say-as>", ["9"]),
+        ("<sub alias='World Wide Web'/>", ["World Wide Web"]),
+        (
+            "<phoneme alphabet='x-sampa' ph='h@&quot;l@U'>hello</phoneme>",
+            ["hello Phonemes(ipa='həˈləʊ')"],
+        ),
+        ("<phoneme alphabet='klingon' ph='Q'>hello</phoneme>", ["hello"]),
+        ("<voice name='x'>Hi</voice> <prosody rate='slow'>you</prosody><!-- no --><?pi no?>", ["Hi", " you"]),
         ("<![CDATA[a < b]]>", ["a < b"]),
         ("", []),
     ],
 )  # fmt: skip
 def test_ssml(ssml: str, pieces: list[str | int | tuple[str]]) -> None:
     assert spoken(ssml) == pieces
+
+
+def manners(ssml: str) -> list[tuple[str, Manner]]:
+    script = Script.from_ssml(ssml)
+    return [(script.text[p.start : p.end].strip(), p.manner) for p in script.pieces if isinstance(p, Say)]
+
+
+@pytest.mark.parametrize(
+    ("ssml", "manner"),
+    [
+        ("<prosody rate='slow'>x</prosody>", Manner(rate=0.75)),
+        ("<prosody rate='150%'>x</prosody>", Manner(rate=1.5)),
+        ("<prosody rate='+10%'>x</prosody>", Manner(rate=1.1)),
+        ("<prosody rate='0.8'>x</prosody>", Manner(rate=0.8)),
+        ("<prosody rate='900%'>x</prosody>", Manner(rate=2.0)),
+        ("<prosody volume='+6dB'>x</prosody>", Manner(volume_db=6)),
+        ("<prosody volume='10'>x</prosody>", Manner(volume_db=-20)),
+        ("<prosody volume='silent'>x</prosody>", Manner(volume_db=-96)),
+        ("<prosody pitch='+12st'>x</prosody>", Manner(pitch=2)),
+        ("<prosody pitch='-50%'>x</prosody>", Manner(pitch=0.5)),
+        ("<prosody rate='slow' pitch='high' volume='soft'>x</prosody>", Manner("", "", 0.75, -6, 1.2)),
+        ("<prosody volume='-6dB'><prosody volume='-6dB'>x</prosody></prosody>", Manner(volume_db=-12)),
+        ("<prosody rate='slow'><prosody rate='medium'>x</prosody></prosody>", Manner()),
+        ("<lang xml:lang='de'>x</lang>", Manner(language="de")),
+        ("<s xml:lang='fr-FR'>x</s>", Manner(language="fr-FR")),
+        ("<voice name='espeak:de'>x</voice>", Manner(voice="espeak:de")),
+        ("<voice name='espeak:de'><lang xml:lang='it'>x</lang></voice>", Manner(language="it")),
+        ("<voice xml:lang='es'>x</voice>", Manner(language="es")),
+    ],
+)
+def test_manners(ssml: str, manner: Manner) -> None:
+    assert manners(f"<speak>{ssml}</speak>") == [("x", manner)]
+    whole = manners(f"<speak>a {ssml} b</speak>")
+    assert whole == [("a", Manner()), ("x", manner), ("b", Manner())] or manner == Manner()
+
+
+@pytest.mark.parametrize(
+    ("ssml", "warning"),
+    [
+        ("<prosody rate='quick'>x</prosody>", "prosody rate='quick' has no effect"),
+        ("<prosody rate='-200%'>x</prosody>", "prosody rate='-200%' has no effect"),
+        ("<prosody pitch='+20Hz'>x</prosody>", "prosody pitch='+20Hz' has no effect"),
+        ("<prosody volume='9 dB'>x</prosody>", "prosody volume='9 dB' has no effect"),
+        ("<prosody contour='(0%,+2st)'>x</prosody>", "contour of <prosody> is not supported"),
+        ("<lang xml:lang='?'>x</lang>", "no language's tag"),
+        ("<lang>x</lang>", "<lang> without xml:lang"),
+        ("<phoneme alphabet='klingon' ph='Q'>x</phoneme>", "phoneme alphabet='klingon'"),
+        ("<say-as interpret-as='shoe-size'>x</say-as>", "say-as interpret-as='shoe-size'"),
+        ("<audio src='http://example.com/a.wav'>x</audio>", "cannot be played"),
+    ],
+)
+def test_what_cannot_be_followed_warns(ssml: str, warning: str) -> None:
+    script = Script.from_ssml(f"<speak>{ssml}</speak>")
+    assert script.text == "x"
+    assert warning in script.warnings[0]
+    assert script.pieces == (Say(0, 1),)
 
 
 def test_what_degrades_is_said_with_its_place() -> None:
