@@ -1,0 +1,49 @@
+"""The door with every voice behind it: this machine's, and those of the providers that are configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import astuple
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from gateway.messages import FailOvers, ProviderWork
+from gateway.settings import Settings
+from telephony_codecs import Law, decode
+from tts_core import Synthesiser, open_default
+from tts_core.engine import Pcm
+from tts_core.remote import Abroad, open_plan, read_plan
+
+_LAWS: Final = MappingProxyType({"mulaw": Law.PCMU, "alaw": Law.PCMA})
+
+
+def open_door(
+    settings: Settings, local_load: Callable[[], float] = lambda: 0.0, share: int = 1
+) -> tuple[Synthesiser, Abroad | None]:
+    """All voices, and what speaks elsewhere if anything does, for one of ``share`` processes; nothing is warmed.
+
+    Raises EngineError, ``tts_core.remote.BadProviders`` among them.
+    """
+    folder, runtime = settings.voices_folder, settings.neural_runtime
+    if settings.providers_file is None:
+        return open_default(folder, runtime), None
+    abroad = open_plan(read_plan(settings.providers_file), _expand, local_load, share)
+    door = open_default(folder, runtime, abroad.engines)
+    abroad.open(door)
+    return door, abroad
+
+
+def work(abroad: Abroad) -> tuple[ProviderWork, ...]:
+    """What was asked of each provider."""
+    return tuple(ProviderWork(*astuple(account)) for account in abroad.accounts())
+
+
+def fail_overs(abroad: Abroad) -> tuple[FailOvers, ...]:
+    """Where routes went on without a voice."""
+    return tuple(FailOvers(*key, count) for key, count in abroad.fail_overs().items())
+
+
+def _expand(law: str, octets: bytes) -> Pcm:
+    return decode(_LAWS[law], np.frombuffer(octets, np.uint8))
