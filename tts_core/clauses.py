@@ -42,13 +42,13 @@ _DOTTED = re.compile(r"(?:[^\W\d_]{1,2}\.)*[^\W\d_]")  # J, U.S, Ph.D
 _COMBINING = re.compile(r"[\u0300-\u036f\u0900-\u0903\u093a-\u094f\u200c\u200d\u09bc-\u09cd\u0e31-\u0e4e]")
 
 
-def split(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def split(text: str, start: int, end: int, first: bool = True) -> Iterator[tuple[int, int]]:
     """Yield the clauses of `text[start:end]` (cleaned text) as (start, end), in order and disjoint.
 
     No range begins or ends with white space, none is empty, and together they hold every other
-    character. Lazy: a range costs a look at no more than about 400 characters.
+    character. Lazy: a range costs a look at no more than about 400 characters. `first`: somebody waits for the
+    first of them, which is kept short.
     """
-    first = True
     at = start
     while (at := _skip_space(text, at, end)) < end:
         cut = _cut(text, at, end, first)

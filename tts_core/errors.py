@@ -3,6 +3,7 @@
 TtsError
   CallerError     the request is wrong; trying again will not help
     ScriptError     text or SSML that cannot be spoken as written
+    LexiconError    a lexicon that cannot be read
     UnknownVoice    no voice of that name
     BadRate         a speaking rate outside 0.5 to 2.0
   EngineError     the engine failed; the request was fine
@@ -28,13 +29,21 @@ class EngineError(TtsError):
     """The engine is at fault: its library, its data, its host."""
 
 
-class ScriptError(CallerError):
-    """A script that cannot be spoken. `line` and `column` count from 1; None where there is no source."""
+class _Placed(CallerError):
+    """Something in a document. `line` and `column` count from 1; None where there is no source."""
 
     def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
         self.line = line
         self.column = column
         super().__init__(message if line is None else f"line {line}, column {column}: {message}")
+
+
+class ScriptError(_Placed):
+    """A script that cannot be spoken."""
+
+
+class LexiconError(_Placed):
+    """A pronunciation lexicon that cannot be read."""
 
 
 class UnknownVoice(CallerError):

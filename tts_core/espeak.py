@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 
-from tts_core.engine import Chunk, MarkTime, Pcm, check_rate, silence
+from tts_core.engine import Chunk, MarkTime, Pcm, Speech, check_rate, pace, silence
 from tts_core.errors import UnknownVoice
 from tts_core.espeak_library import NativeVoice, open_library
 from tts_core.plan import Clause, steps
 from tts_core.script import Script
-from tts_core.timing import audible, find_words, time_marks, time_words, trim
+from tts_core.timing import audible, time_marks, trim, words_said
 from tts_core.voices import Voice
 
 _LICENCE = "GPL-3.0-or-later"
@@ -27,6 +27,7 @@ class EspeakEngine:
 
     name = "espeak"
     resets = 0
+    left_out: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._library = open_library()
@@ -56,11 +57,20 @@ class EspeakEngine:
         """Nothing to load: the library was. Raises UnknownVoice."""
         self._native(voice_name)
 
-    def speak(self, script: Script, voice_name: str, rate: float) -> Iterator[Chunk]:
+    def renew(self) -> frozenset[str]:
+        """Nothing is ever added."""
+        return frozenset()
+
+    def together(self, voice_name: str) -> int:
+        """Each alone. Raises UnknownVoice."""
+        self._native(voice_name)
+        return 1
+
+    def speak(self, script: Script, voice_name: str, rate: float) -> Speech:
         """Speak `script`, one clause at a time as asked for. Raises UnknownVoice and BadRate at once."""
         native = self._native(voice_name)
         check_rate(rate)
-        return self._chunks(script, native.identifier, rate)
+        return Speech(self._chunks(script, native, rate))
 
     def _native(self, voice_name: str) -> NativeVoice:
         native = self._natives.get(voice_name)
@@ -68,12 +78,12 @@ class EspeakEngine:
             raise UnknownVoice(voice_name, self._natives)
         return native
 
-    def _chunks(self, script: Script, identifier: str, rate: float) -> Iterator[Chunk]:
+    def _chunks(self, script: Script, native: NativeVoice, rate: float) -> Generator[Chunk, None, None]:
         offset = 0  # samples of the utterance before this chunk
-        for step in steps(script):
+        for step in steps(script, native.language):
             assert threading.get_ident() == self._thread, "an EspeakEngine belongs to one thread"
             if isinstance(step, Clause):
-                chunk = self._clause(step, identifier, rate, offset)
+                chunk = self._clause(step, native.identifier, pace(rate, step.manner), offset)
             else:
                 pcm = silence(self._samples(step.ms))
                 marks = tuple(MarkTime(name, offset) for name in step.marks)
@@ -84,18 +94,17 @@ class EspeakEngine:
     def _clause(self, clause: Clause, identifier: str, rate: float, offset: int) -> Chunk:
         # a comma keeps the voice up where the sentence goes on
         text = clause.text + "," if clause.continues else clause.text
-        raw, onsets = self._library.synthesise(identifier, round(WORDS_PER_MINUTE * rate), text)
+        raw, onsets = self._library.synthesise(
+            identifier, round(WORDS_PER_MINUTE * rate), text, clause.manner.pitch
+        )
         heard = audible(raw)
         begin, end = trim(heard)
         audio = raw[begin:end]
         onsets = [(char, sample - begin) for char, sample in onsets]
-        words = tuple(
-            word.moved(clause.start, offset)
-            for word in time_words(tuple(find_words(clause.text)), onsets, heard[begin:end])
-        )
+        words = tuple(words_said(clause, onsets, heard[begin:end], offset))
         marks = time_marks(clause.marks, words, offset + len(audio))
         pcm = _with_pause(audio, self._samples(clause.pause_ms / rate))
-        return Chunk(pcm, self.sample_rate, words, marks)
+        return Chunk(pcm, self.sample_rate, words, marks, clause.manner.volume_db)
 
     def _samples(self, ms: float) -> int:
         return round(ms * self.sample_rate / 1000)

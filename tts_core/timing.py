@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tts_core.engine import MarkTime, Pcm, WordTime
+from tts_core.plan import Clause
 from tts_core.text import is_spoken, speaks
 
 AUDIBLE = 16  # of 32,768: -66 dB of full scale; anything less is silence to a telephone
@@ -105,3 +106,23 @@ def time_marks(marks: Sequence[tuple[str, int]], words: Sequence[WordTime], end:
         MarkTime(name, next((word.start_sample for word in words if word.char_end > char), end))
         for name, char in marks
     )
+
+
+def words_said(
+    clause: Clause, onsets: Sequence[tuple[int, int]], heard: NDArray[np.bool_], offset: int
+) -> list[WordTime]:
+    """The words of script.text that `clause` says, its audio beginning `offset` samples into the utterance.
+
+    A word of the text that is said as many words has the span of all of them; see `time_words`.
+    """
+    words: list[WordTime] = []
+    for said in time_words(tuple(find_words(clause.text)), onsets, heard):
+        start, end = clause.source(said.char_start, said.char_end)
+        word = WordTime(start, end, said.start_sample + offset, said.end_sample + offset)
+        if words and start < words[-1].char_end:
+            word = WordTime(
+                words[-1].char_start, max(end, words[-1].char_end), words[-1].start_sample, word.end_sample
+            )
+            words.pop()
+        words.append(word)
+    return words

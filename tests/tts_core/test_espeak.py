@@ -86,9 +86,9 @@ def test_a_clause_is_not_made_before_it_is_asked_for(
     said: list[str] = []
     real = EspeakLibrary.synthesise
 
-    def counted(self: EspeakLibrary, identifier: str, wpm: int, text: str) -> object:
+    def counted(self: EspeakLibrary, identifier: str, wpm: int, text: str, pitch: float) -> object:
         said.append(text)
-        return real(self, identifier, wpm, text)
+        return real(self, identifier, wpm, text, pitch)
 
     monkeypatch.setattr(EspeakLibrary, "synthesise", counted)
     stream = espeak.speak(Script.from_text("One is. Two is. Three is."), "espeak:en-us", 1.0)

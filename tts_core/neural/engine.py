@@ -5,18 +5,17 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
-from tts_core.engine import Chunk, MarkTime, check_rate, silence
-from tts_core.errors import UnknownVoice
+from tts_core.engine import Chunk, Speech, Turn, check_rate
+from tts_core.errors import EngineError, UnknownVoice
 from tts_core.neural import shelf
 from tts_core.neural.ahead import Reader
 from tts_core.neural.frame import RATE
-from tts_core.neural.package import BadPackage, Package
+from tts_core.neural.package import NEURAL, BadPackage, Manifest, Package
 from tts_core.neural.runtimes import DEFAULT_RUNTIME, known, open_runtime
-from tts_core.neural.speaker import Speaker, samples
-from tts_core.plan import Clause
+from tts_core.neural.speaker import Speaker
 from tts_core.script import Script
 from tts_core.voices import Voice
 
@@ -34,9 +33,13 @@ def add(source: Path, folder: Path, shipped: Path = SHIPPED) -> Package:
 
     Raises BadPackage when it is damaged, does not speak, or has the name of another; EngineError, OSError.
     """
-    taken = [each.manifest.name for each in shelf.listed(shipped)]
+    taken = [each.manifest.name for each in shelf.listed(shipped, NEURAL)]
     return shelf.add(
-        source, folder, taken, lambda package: Speaker(package, open_runtime(DEFAULT_RUNTIME, package))
+        source,
+        folder,
+        NEURAL,
+        taken,
+        lambda package: Speaker(package, open_runtime(DEFAULT_RUNTIME, package)),
     )
 
 
@@ -46,7 +49,7 @@ def remove(name: str, folder: Path, shipped: Path = SHIPPED) -> None:
     Raises BadPackage when there is none, or it ships with Voxtrunk; OSError.
     """
     name = name.removeprefix(f"{NeuralEngine.name}:")
-    if name in [each.manifest.name for each in shelf.listed(shipped)]:
+    if name in [each.manifest.name for each in shelf.listed(shipped, NEURAL)]:
         raise BadPackage(f"{name} ships with Voxtrunk and is not removed")
     shelf.remove(name, folder)
 
@@ -67,10 +70,12 @@ class NeuralEngine:
     ) -> None:
         self._runtime = known(runtime)
         self._thread = threading.get_ident()
-        packages = shelf.listed(shipped)
+        packages = shelf.listed(shipped, NEURAL)
+        self._added: shelf.Watched[Manifest] | None = None
         if added is not None:
-            packages += shelf.sound(added, [each.manifest.name for each in packages])
-        self._packages = {f"{self.name}:{each.manifest.name}": each for each in packages}
+            self._added = shelf.Watched(added, NEURAL, [each.manifest.name for each in packages])
+            packages += self._added.changes()[0]
+        self._packages = {self._named(each): each for each in packages}
         self._speakers: dict[str, Speaker] = {}
         self._loading = threading.Lock()
         self._reader = Reader()
@@ -78,23 +83,52 @@ class NeuralEngine:
 
     def voices(self) -> tuple[Voice, ...]:
         """The voices that ship by name, then those added."""
-        return tuple(
-            Voice(
-                name, held.language, self.name, held.description, held.gender, held.version, held.licence,
-                held.teacher,
-            )
-            for name, held in ((name, each.manifest) for name, each in self._packages.items())
-        )  # fmt: skip
+        return tuple(each.manifest.voice(name, self.name) for name, each in self._packages.items())
+
+    def renew(self) -> frozenset[str]:
+        """See Engine."""
+        if self._added is None:
+            return frozenset()
+        came, went = self._added.changes()
+        packages = {name: each for name, each in self._packages.items() if each not in went}
+        for package in came:
+            name = self._named(package)
+            try:
+                self._speakers[name] = Speaker(package, open_runtime(self._runtime, package), self._spoiled)
+            except EngineError as error:
+                self._added.leave_out(package.folder, error)
+                if name in self._speakers:  # one that spoke goes on
+                    packages[name] = self._packages[name]
+            else:
+                packages[name] = package
+        for name in self._packages.keys() - packages.keys():
+            self._speakers.pop(name, None)
+        self._packages = packages  # at once, for whoever looks at it
+        return frozenset(self._named(each) for each in (*came, *went))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """See Engine."""
+        return () if self._added is None else tuple(self._added.left_out.values())
+
+    def _named(self, package: Package) -> str:
+        return f"{self.name}:{package.manifest.name}"
 
     def load(self, voice_name: str) -> None:
         """Load the voice's graphs and count to ten with them. Raises UnknownVoice, BadPackage, EngineError."""
         self._speaker(voice_name, self._package(voice_name))
 
-    def speak(self, script: Script, voice_name: str, rate: float) -> Iterator[Chunk]:
+    def together(self, voice_name: str) -> int:
+        """See Engine; what the voice's runtime says once it is loaded. Raises UnknownVoice."""
+        self._package(voice_name)
+        speaker = self._speakers.get(voice_name)
+        return speaker.most if speaker else 1
+
+    def speak(self, script: Script, voice_name: str, rate: float) -> Speech:
         """Speak `script`, a few frames at a time as asked for. Raises UnknownVoice and BadRate at once."""
         package = self._package(voice_name)
         check_rate(rate)
-        return self._chunks(script, voice_name, package, rate)
+        return Speech(self._parts(script, voice_name, package, rate))
 
     def _package(self, voice_name: str) -> Package:
         package = self._packages.get(voice_name)
@@ -102,26 +136,12 @@ class NeuralEngine:
             raise UnknownVoice(voice_name, self._packages)
         return package
 
-    def _chunks(self, script: Script, voice_name: str, package: Package, rate: float) -> Iterator[Chunk]:
+    def _parts(
+        self, script: Script, voice_name: str, package: Package, rate: float
+    ) -> Generator[Chunk | Turn, None, None]:
         assert threading.get_ident() == self._thread, "a NeuralEngine belongs to one thread"
         speaker = self._speaker(voice_name, package)
-        ahead = self._reader.open(script, speaker.read)
-        offset = 0  # samples of the utterance before this chunk
-        try:
-            while (read := ahead.next()) is not None:
-                step, tokens = read
-                if isinstance(step, Clause):
-                    assert tokens is not None
-                    chunks = speaker.speak(step, tokens, rate, offset)
-                else:
-                    marks = tuple(MarkTime(name, offset) for name in step.marks)
-                    chunks = iter((Chunk(silence(samples(step.ms)), RATE, (), marks),))
-                for chunk in chunks:
-                    offset += len(chunk.pcm)
-                    yield chunk
-                    ahead.begin()
-        finally:
-            ahead.close()
+        yield from self._reader.aloud(script, speaker, package.manifest.language, rate, RATE)
 
     def _speaker(self, voice_name: str, package: Package) -> Speaker:
         speaker = self._speakers.get(voice_name)

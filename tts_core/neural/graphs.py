@@ -59,12 +59,20 @@ WANTED: dict[str, tuple[dict[str, Tensor], dict[str, Tensor]]] = {
 """What each graph takes and gives. B, P, T are free; C and S are the voice's own."""
 
 
+def read(raw: bytes, branches: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Inputs and outputs of a graph. `branches`: it may hold If, whose branches are looked at like the rest.
+
+    Raises BadGraph for one that is no ONNX or holds what it may not.
+    """
+    try:
+        return _read(memoryview(raw), branches)
+    except (ValueError, IndexError, TypeError, RecursionError) as error:
+        raise BadGraph(f"it is no ONNX graph: {error}") from error
+
+
 def check(name: str, raw: bytes) -> None:
     """Raise BadGraph with the reason unless `raw` is a graph that may stand as the file `name` of a voice."""
-    try:
-        inputs, outputs = _read(memoryview(raw))
-    except (ValueError, IndexError, TypeError) as error:
-        raise BadGraph(f"it is no ONNX graph: {error}") from error
+    inputs, outputs = read(raw)
     own: dict[str, int] = {}  # the lengths that are the voice's own
     for role, wanted, found in zip(("input", "output"), WANTED[name], (inputs, outputs), strict=True):
         if set(found) != set(wanted):
@@ -97,7 +105,7 @@ def _said(shape: Shape) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _read(raw: memoryview) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _read(raw: memoryview, branches: bool) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Inputs and outputs of a ModelProto. Raises BadGraph, ValueError."""
     graphs = []
     for field, value in _fields(raw):
@@ -107,11 +115,15 @@ def _read(raw: memoryview) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             graphs.append(value)
     if len(graphs) != 1:
         raise ValueError(f"{len(graphs)} graphs in it")
+    return _graph(graphs[0], branches)
+
+
+def _graph(raw: memoryview, branches: bool) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
-    for field, value in _fields(graphs[0]):
+    for field, value in _fields(raw):
         if field == _GRAPH_NODE:
-            _check_node(value)
+            _check_node(value, branches)
         elif field == _GRAPH_INITIALISER:
             _check_tensor(value)
         elif field == _GRAPH_SPARSE:
@@ -122,8 +134,9 @@ def _read(raw: memoryview) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     return inputs, outputs
 
 
-def _check_node(raw: memoryview) -> None:
+def _check_node(raw: memoryview, branches: bool) -> None:
     operator = domain = ""
+    held_graphs = []
     for field, value in _fields(raw):
         if field == _NODE_OPERATOR:
             operator = _text(value)
@@ -132,13 +145,17 @@ def _check_node(raw: memoryview) -> None:
         elif field == _NODE_ATTRIBUTE:
             for inner, held in _fields(value):
                 if inner in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-                    raise BadGraph("it holds a graph inside a node: a voice neither loops nor branches")
-                if inner in _ATTRIBUTE_SPARSE:
+                    held_graphs.append(held)
+                elif inner in _ATTRIBUTE_SPARSE:
                     raise BadGraph("it holds sparse weights")
-                if inner in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
+                elif inner in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
                     _check_tensor(held)
     if domain not in _DOMAINS:
         raise BadGraph(f"its operator {operator[:64]!r} of {domain[:64]!r} is not known here")
+    if held_graphs and not (branches and operator == "If"):
+        raise BadGraph("it holds a graph inside a node: a voice neither loops nor branches")
+    for graph in held_graphs:
+        _graph(graph, branches)
 
 
 def _check_tensor(raw: memoryview) -> None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from tts_core.engine import Pcm
 from tts_core.errors import UnknownVoice
 from tts_core.espeak import WORDS_PER_MINUTE
-from tts_core.espeak_library import Sounded, open_library
+from tts_core.espeak_library import HURRIED, Sounded, open_library
 
-_HURRIED = 440  # words a minute: less audio to make, the same phonemes
 _STRESS = re.compile(r"^[',%=]+")
 PAUSES = frozenset(("_:", "_", "_::", "_;_", "_^_"))  # "_|" and "_!" are too short: they begin a vowel
 
@@ -52,7 +51,7 @@ class PhonemeReader:
 
         Their samples are those of hurried speech. Raises EngineError when espeak fails.
         """
-        return _named(self._library.phonemes(self._identifier, _HURRIED, text, primed=False)[0])
+        return _named(self._library.phonemes(self._identifier, HURRIED, text, primed=False)[0])
 
     def read(self, text: str, wpm: int = WORDS_PER_MINUTE) -> tuple[list[Phoneme], Pcm]:
         """The phonemes of `text` (cleaned, one clause), pauses included, and espeak's audio int16[n].

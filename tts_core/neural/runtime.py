@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -43,6 +45,34 @@ class Rows:
         slots = np.arange(len(self.state)) if self.slots is None else self.slots
         return Rows(self.state, self.phase, slots[which], self.finite()[which], of=self)
 
+    @staticmethod
+    def joined(parts: Sequence[Rows]) -> Rows:
+        """All of them as one batch: in their pool, or as a copy that is to be `parted` after the step."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        if all(part.state is first.state for part in parts):
+            slots = [np.arange(len(part.state)) if part.slots is None else part.slots for part in parts]
+            return Rows(first.state, first.phase, np.concatenate(slots))
+        which = [slice(None) if part.slots is None else part.slots for part in parts]
+        state = np.concatenate([part.state[where] for part, where in zip(parts, which, strict=True)])
+        phase = np.concatenate([part.phase[where] for part, where in zip(parts, which, strict=True)])
+        return Rows(state, phase)
+
+    def parted(self, parts: Sequence[Rows]) -> Sequence[Rows]:
+        """Undo `joined` after a step: each of `parts` has moved on with its row of these."""
+        if len(parts) == 1:
+            return (self,)
+        sound, at = self.finite(), 0
+        for part in parts:
+            span = slice(at, at + len(part))
+            at += len(part)
+            if part.state is not self.state:
+                where = slice(None) if part.slots is None else part.slots
+                part.state[where], part.phase[where] = self.state[span], self.phase[span]
+            part.sound = sound[span]
+        return parts
+
     def finite(self) -> Flags:
         """Which rows came soundly through their last step, bool[B]; the others were begun afresh."""
         if self.sound is None:
@@ -78,6 +108,11 @@ class Runtime(Protocol):
         """Such as `ort-cpu`."""
         ...
 
+    @property
+    def most(self) -> int:
+        """Rows in a step beyond which more would only make it longer."""
+        ...
+
     def encode(self, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """`ids` int64[B, P, 3] to meaning [B, P, C] and ln(frames + 1) of each token [B, P]."""
         ...
@@ -99,30 +134,34 @@ class Runtime(Protocol):
         ...
 
 
+def open_session(graph: Path, threads: int = 1) -> Any:
+    """A graph in ONNX Runtime on the CPU. Raises Unavailable without it, EngineError for a bad graph."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise Unavailable("neural voices need onnxruntime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no common class of their own
+        raise EngineError(f"{graph.parent}: ONNX Runtime refuses it: {error}") from error
+
+
 class OrtRuntime:
     """ONNX Runtime on one CPU core. Raises Unavailable when it is not installed, EngineError for a bad graph."""
 
     name = "ort-cpu"
+    most = 8  # a third of the cost a row of one that comes alone, after a pause; more would make others wait
 
     def __init__(self, package: Package, threads: int = 1) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise Unavailable("neural voices need onnxruntime: pip install onnxruntime") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._encoder, self._decoder, self._vocoder = (
-                onnxruntime.InferenceSession(
-                    str(package.folder / graph), options, providers=["CPUExecutionProvider"]
-                )
-                for graph in ("encoder.onnx", "decoder.onnx", "vocoder.onnx")
-            )
-        except Exception as error:  # its errors have no common class of their own
-            raise EngineError(f"{package.folder}: ONNX Runtime refuses it: {error}") from error
+        self._encoder, self._decoder, self._vocoder = (
+            open_session(package.folder / graph, threads)
+            for graph in ("encoder.onnx", "decoder.onnx", "vocoder.onnx")
+        )
         self._width = int(self._vocoder.get_inputs()[2].shape[1])
 
     def encode(self, ids: NDArray[np.int64]) -> tuple[Floats, Floats]:

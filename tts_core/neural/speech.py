@@ -13,9 +13,10 @@ from tts_core.errors import EngineError
 from tts_core.neural.frame import F0, F0_SCALE, FEATURES, HOP, VOICING, Floats
 from tts_core.neural.frontend import PLACES, Tokens, places
 from tts_core.neural.runtime import Rows, Runtime
+from tts_core.neural.turn import Turn
 
 DELAY = 2  # frames that the vocoder is late
-RAMP = (4, 8, 16)  # frames of the first chunks; the last length stays
+RAMP = (4, 8, 16, 32)  # frames of the first chunks; the last length stays
 _HEAD = 32  # frames of a long clause that are decoded before the rest
 _REACH = 64  # frames: the decoder's receptive field to either side is 33
 _LONG = 4 * (_HEAD + _REACH)  # frames: decoding the head twice costs a quarter more at most
@@ -34,13 +35,19 @@ class Score:
     """
 
     def __init__(
-        self, runtime: Runtime, tokens: Tokens, meaning: Floats, durations: NDArray[np.int64]
+        self,
+        runtime: Runtime,
+        tokens: Tokens,
+        meaning: Floats,
+        durations: NDArray[np.int64],
+        pitch: float = 1.0,
     ) -> None:
         self.ends = np.cumsum(durations)
         self.length = int(self.ends[-1])
         self._runtime, self._meaning = runtime, meaning
         self._token, self._place = places(durations)
         self._bends = _bend(tokens, self.ends) if tokens.ids[0, 2] == _QUESTION else self.length
+        self._higher = np.float32(np.log(pitch) / F0_SCALE)
         self._begun: Floats | None = None
 
     @functools.cached_property
@@ -65,6 +72,7 @@ class Score:
         _expect("features", made, (1, count, FEATURES))
         features = np.array(made[0])
         features[:, VOICING] = features[:, VOICING] > 0
+        features[:, F0] += self._higher
         return features
 
 
@@ -80,13 +88,16 @@ def durations(pace: Floats, rate: float) -> NDArray[np.int64]:
     return np.diff(ends, prepend=0)
 
 
-def compose(runtime: Runtime, tokens: Tokens, rate: float) -> Score:
-    """The score of one clause. `rate` 0.5 to 2.0 times the voice's own pace. Raises EngineError."""
+def compose(runtime: Runtime, tokens: Tokens, rate: float, pitch: float = 1.0) -> Score:
+    """The score of one clause, `rate` 0.5 to 2.0 times the voice's own pace, F0 `pitch` times as high.
+
+    Raises EngineError.
+    """
     meaning, pace = runtime.encode(tokens.ids[None])
     _expect("pace", pace, (1, len(tokens.ids)))
     lasting = durations(pace[0], rate)
     lasting[-1] = max(lasting[-1], 1)  # at least one frame
-    return Score(runtime, tokens, meaning, lasting)
+    return Score(runtime, tokens, meaning, lasting, pitch)
 
 
 def _expect(name: str, array: Floats, shape: tuple[int, ...]) -> None:
@@ -114,14 +125,16 @@ def _ignored() -> None:
     """For callers who do not count."""
 
 
-def frames(
+def parts(
     runtime: Runtime, score: Score, ramp: Sequence[int] = RAMP, spoiled: Callable[[], None] = _ignored
-) -> Iterator[Floats]:
+) -> Iterator[Turn | Floats]:
     """Audio of `score` in chunks float32[80 n], full scale 1: 80 samples for every frame in all.
 
-    `ramp` are the lengths in frames of the first chunks as the vocoder makes them; its last one stays.
-    A state that is no longer finite is begun afresh, its chunk is silence, and `spoiled` is called.
-    The delay is inside: the first chunk is shorter by it, and what is still under way is fetched at the end.
+    Before each chunk comes the turn of the vocoder that makes it, for whoever has others to take with it; one
+    that was not taken is taken alone. `ramp` are the lengths in frames of the first chunks as the vocoder makes
+    them; its last one stays. A state that is no longer finite is begun afresh, its chunk is silence, and
+    `spoiled` is called. The delay is inside: the first chunk is shorter by it, and what is still under way is
+    fetched at the end.
     """
     count = score.length
     dice = np.random.default_rng(0)  # the same noise for every clause: speech is the same every time
@@ -129,15 +142,27 @@ def frames(
     at = 0
     for index in itertools.count():
         end = min(at + ramp[min(index, len(ramp) - 1)], count + DELAY)
-        chunk = score.first(min(end, count))[np.minimum(np.arange(at, end), count - 1)]
-        noise = dice.standard_normal((1, end - at, HOP), np.float32)
-        audio, rows = runtime.step(chunk[None], noise, rows)
-        _expect("audio", audio, noise.shape)
+        size = next(
+            (length for length in RAMP if length >= end - at), end - at
+        )  # the clause's last is filled up
+        features = score.first(min(end, count))[np.minimum(np.arange(at, at + size), count - 1)]
+        turn = Turn(runtime, features, dice.standard_normal((size, HOP), np.float32), rows)
+        yield turn
+        audio, rows = turn.result(), turn.rows
         if not rows.finite().all() or not np.isfinite(audio).all():
             audio, rows = np.zeros_like(audio), runtime.fresh(1)
             spoiled()
         skip = max(DELAY - at, 0)
+        yield audio[skip : end - at].reshape(-1)
         at = end
-        yield audio[0, skip:].reshape(-1)
         if at == count + DELAY:
             return
+
+
+def frames(
+    runtime: Runtime, score: Score, ramp: Sequence[int] = RAMP, spoiled: Callable[[], None] = _ignored
+) -> Iterator[Floats]:
+    """The chunks of `parts` alone."""
+    for part in parts(runtime, score, ramp, spoiled):
+        if not isinstance(part, Turn):
+            yield part

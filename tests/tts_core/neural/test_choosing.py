@@ -86,7 +86,7 @@ def test_weights_of_other_networks_are_no_reason_to_be_silent(
     folder = Path(shutil.copytree(small, tmp_path / "voice"))
     raw = weights if isinstance(weights, bytes) else save({"vocoder.stem.weight": torch.zeros(3, 3)})
     (folder / "weights.safetensors").write_bytes(raw)
-    voice = package.Package(folder, package.read(small).manifest)
+    voice = package.Held(folder, package.read(small).manifest)
     assert open_runtime("torch-cpu", voice).name == "ort-cpu"
     (line,) = caplog.messages
     assert "not of the networks of this version" in line
@@ -102,7 +102,7 @@ def test_when_nothing_can_run_every_reason_is_given(small: Path, monkeypatch: py
 def test_a_damaged_graph_is_an_error_and_no_reason_for_another_runtime(small: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(small, tmp_path / "voice"))
     (folder / "vocoder.onnx").write_bytes(b"no graph")
-    voice = package.Package(folder, package.read(small).manifest)
+    voice = package.Held(folder, package.read(small).manifest)
     for name in RUNTIMES:
         if name == "torch-cpu":
             continue  # it reads the weights and no graph

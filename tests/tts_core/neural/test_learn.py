@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tts_core.neural import package as packages
+from tts_core.neural.engine import SHIPPED
 from tts_core.neural.frame import HOP, VOICING
 from tts_core.neural.frontend import PAUSE, nearest
 
@@ -16,8 +18,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pesq")
 
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
-from tts_core.neural.learn import measure, train  # noqa: E402
+from tts_core.neural.learn import measure, onset, pitch, train  # noqa: E402
 from tts_core.neural.learn.corpus import Corpus  # noqa: E402
+from tts_core.neural.learn.runtime import restore  # noqa: E402
 from tts_core.neural.learn.sentences import spell_number  # noqa: E402
 from tts_core.neural.learn.teachers import EspeakTeacher, FliteTeacher, NoLesson, Teacher  # noqa: E402
 
@@ -225,3 +228,21 @@ def test_the_measures_know_the_same_from_the_other(corpus: Corpus) -> None:
     assert noisy.stoi < 0.97
     assert noisy.mcd_db > 2
     assert noisy.voicing_error > 0
+
+
+def test_the_source_comes_up_where_the_teacher_is_heard(corpus: Corpus) -> None:
+    _, vocoder = restore(packages.read(SHIPPED / "de-espeak"))
+    items = corpus.items[:3]
+    least = onset.settle(vocoder, items)
+    settled = float(vocoder.rise)
+
+    def error(rise: float) -> float:
+        vocoder.rise.fill_(rise)
+        wrong = [
+            (pitch.track(measure.vocode(vocoder, item.features)) > 0) != (pitch.track(item.audio) > 0)
+            for item in items
+        ]
+        return float(np.mean(np.concatenate(wrong)))
+
+    assert error(settled) == least
+    assert all(error(rise) >= least for rise in onset.RISES)

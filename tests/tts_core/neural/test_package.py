@@ -1,5 +1,6 @@
 """Voice packages: what is damaged, hostile or of another kind is refused with the reason, in one line."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -137,7 +138,7 @@ def test_only_a_plain_file_of_some_size_is_a_file(package: Path, name: str, kind
 
 
 def test_all_files_together_have_a_limit(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "_LARGEST_ALL", 5_000_000)
+    monkeypatch.setattr(packages, "NEURAL", dataclasses.replace(packages.NEURAL, largest=2_500_000))
     assert "larger than" in refusal(package)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tts_core import Script, open_default
+from tts_core import Script, UnknownVoice, open_default
 from tts_core.neural import engine, shelf
 from tts_core.neural import package as packages
 from tts_core.neural.engine import NeuralEngine
-from tts_core.neural.package import BadPackage
+from tts_core.neural.package import NEURAL, BadPackage
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_voice_that_ships_is_neither_shadowed_nor_removed(package: Path, folde
 def test_a_voice_that_took_harm_is_left_out_and_named_in_the_log(
     source: Path, folder: Path, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    added = shelf.add(source, folder).folder
+    added = shelf.add(source, folder, NEURAL).folder
     match harm:
         case "hash":
             (added / "decoder.onnx").write_bytes(b"no")
@@ -101,7 +101,7 @@ def test_a_name_that_is_a_path_is_refused(package: Path, folder: Path, name: str
 
 
 def test_removing_cannot_leave_the_folder(source: Path, folder: Path) -> None:
-    shelf.add(source, folder)
+    shelf.add(source, folder, NEURAL)
     for name in ("../source", "..", ".", "", "/", "neural:", "../source/en-us-slt"):
         with pytest.raises(BadPackage):
             engine.remove(name, folder)
@@ -111,7 +111,7 @@ def test_removing_cannot_leave_the_folder(source: Path, folder: Path) -> None:
 
 def test_what_the_manifest_does_not_name_is_not_copied(source: Path, folder: Path) -> None:
     (source / "surprise.sh").write_text("exit 1")
-    assert not (shelf.add(source, folder).folder / "surprise.sh").exists()
+    assert not (shelf.add(source, folder, NEURAL).folder / "surprise.sh").exists()
 
 
 def test_what_is_refused_leaves_nothing_behind(source: Path, folder: Path) -> None:
@@ -125,5 +125,40 @@ def test_what_is_refused_leaves_nothing_behind(source: Path, folder: Path) -> No
         raise BadPackage(f"{package.folder}: hoarse")
 
     with pytest.raises(BadPackage, match="hoarse"):
-        shelf.add(source, folder, (), trial)
+        shelf.add(source, folder, NEURAL, (), trial)
     assert list(folder.iterdir()) == []
+
+
+def test_voices_come_and_go_while_an_engine_is_open(
+    source: Path, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = NeuralEngine(added=folder)
+    ships = [voice.name for voice in own.voices()]
+    assert own.renew() == frozenset()
+    engine.add(source, folder)
+    assert own.renew() == {"neural:en-us-mine"}
+    assert [voice.name for voice in own.voices()] == [*ships, "neural:en-us-mine"]
+    assert own.renew() == frozenset()
+    speech = own.speak(Script.from_text("One is here. Two is there."), "neural:en-us-mine", 1.0)
+    begun = [next(speech)]
+
+    # what is damaged while it is loaded stays as it was, and is told once
+    decoder = folder / "en-us-mine" / "decoder.onnx"
+    whole = decoder.read_bytes()
+    decoder.write_bytes(b"no")
+    with caplog.at_level(logging.ERROR):
+        assert own.renew() == frozenset()
+        assert own.renew() == frozenset()
+    assert caplog.text.count("is damaged") == 1
+    assert "neural:en-us-mine" in [voice.name for voice in own.voices()]
+    decoder.write_bytes(whole)
+    assert own.renew() == {"neural:en-us-mine"}, "it may be another by now"
+
+    engine.remove("en-us-mine", folder)
+    assert own.renew() == {"neural:en-us-mine"}
+    assert [voice.name for voice in own.voices()] == ships
+    with pytest.raises(UnknownVoice):
+        own.speak(Script.from_text("One."), "neural:en-us-mine", 1.0)
+    spoken = [*begun, *speech]
+    alone = list(own.speak(Script.from_text("One is here. Two is there."), ships[-1], 1.0))
+    assert [chunk.pcm.tobytes() for chunk in spoken] == [chunk.pcm.tobytes() for chunk in alone]

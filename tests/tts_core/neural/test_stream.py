@@ -131,6 +131,17 @@ def test_the_source_has_no_seam_when_pitch_moves() -> None:
     assert wave.abs().max() < (2 * 38) ** 0.5
 
 
+def test_the_source_comes_up_late_and_goes_at_once(vocoder: Vocoder) -> None:
+    features, _ = inputs(1, 9)
+    features[0, :, VOICING] = torch.tensor([0.0, 1.0, 1.0, 0.0] * (FRAMES // 4))
+    wave, _ = vocoder.excite(features.float(), *vocoder.fresh(1))
+    gone, begins, lasts, ends = (wave[0, at::4].square().mean(dim=0) for at in range(4))
+    assert gone.max() == 0
+    assert begins[: HOP // 2].mean() < 0.03 * lasts.mean()
+    assert begins[HOP // 2 :].mean() > 0.2 * lasts.mean()
+    assert ends[: HOP // 2].mean() > 0.4 * lasts.mean()
+
+
 def test_analysis_is_torch_stft_and_synthesis_gives_it_back() -> None:
     audio = torch.randn(20 * HOP, dtype=torch.float64)
     window = torch.from_numpy(frame.window())

@@ -78,8 +78,9 @@ def export(
     files = sorted(each.name for each in folder.iterdir() if each.suffix in _SUFFIXES)
     hashes = {name: packages.digest(folder / name) for name in files if name != packages.MANIFEST}
     manifest = Manifest(
-        packages.FORMAT, "neural", about.name, about.version, about.language, about.gender, about.description,
-        about.teacher, about.licence, RATE, phonemes, hashes,
+        format=packages.FORMAT, engine="neural", name=about.name, version=about.version,
+        language=about.language, gender=about.gender, description=about.description, teacher=about.teacher,
+        licence=about.licence, sample_rate=RATE, phonemes=phonemes, files=hashes,
     )  # fmt: skip
     return packages.write(folder, manifest)
 

@@ -24,6 +24,7 @@ TEACHERS = "espeak:LANGUAGE, flite:VOICE, neural:NAME, a voice package's folder,
 _NOTICES = Path(__file__).parent / "notices"
 _NEEDED = ("torch", "onnx", "safetensors", "pesq", "pystoi", "matplotlib")
 _SHOWN = 6  # sentences on the page
+_HEARD = 40  # clauses of the lesson that tell how late the voiced source comes up
 _SHARES = {"vocoder": 0.2, "acoustic": 0.5, "timing": 0.15, "tune": 0.15}  # of the minutes
 
 
@@ -136,11 +137,12 @@ def deliver(
 
     The metrics lie in the package too, and are returned.
     """
-    from tts_core.neural.learn import export, measure, page
+    from tts_core.neural.learn import export, measure, onset, page
     from tts_core.neural.learn import train as training
 
     corpus = corpora.load(work / "corpus")
     model, vocoder = training.load(corpus, work)
+    onset.settle(vocoder, corpus.training[:_HEARD])
     export.halved(model)
     export.halved(vocoder)
     folder.mkdir(parents=True, exist_ok=True)

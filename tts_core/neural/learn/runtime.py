@@ -52,6 +52,7 @@ class TorchRuntime:
     """See tts_core.neural.runtime.Runtime."""
 
     name = "torch-cpu"
+    most = 8
 
     def __init__(self, package: Package) -> None:
         self._model, self._vocoder = restore(package)

@@ -39,7 +39,7 @@ _WARM_UP = 100  # steps
 _AVERAGE = 0.998
 _CLIP = 1.0
 _CROP, _SETTLE = 80, 12  # frames of a vocoder crop, and those at its begin that do not count
-_CROPS, _CLAUSES = 12, 16  # rows in a batch
+_CROPS, _CLAUSES, _READINGS = 12, 16, 48  # rows in a batch
 _TUNED_ON = 2000  # clauses that are predicted for tuning
 _PREDICTED = 0.8  # share of the tuning crops that are predicted
 
@@ -197,7 +197,7 @@ def _acoustic_step(model: Acoustic, items: Sequence[Item], dice: np.random.Gener
 
 
 def _timing_step(model: Acoustic, readings: Sequence[Reading], dice: np.random.Generator) -> Step:
-    queue = _endless(lambda: batches.by_length(readings, _CLAUSES, dice))
+    queue = _endless(lambda: batches.by_length(readings, _READINGS, dice))
 
     def step() -> tuple[Tensor, dict[str, float]]:
         return acoustic.timing_loss(model.timing, *batches.readings(next(queue)))

@@ -8,6 +8,7 @@ and overlapped. It need not invent phase. A frame's audio is whole two frames af
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class Vocoder(nn.Module):
 
     analysis: Tensor
     synthesis: Tensor
+    rise: Tensor  # how late the source comes up in the first voiced frame: the ramp's power
 
     def __init__(self, size: VocoderSize = VocoderSize()) -> None:
         super().__init__()
@@ -49,6 +51,8 @@ class Vocoder(nn.Module):
         self.head = nn.Linear(size.channels, 3 * BINS)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
+        self.register_buffer("rise", torch.tensor(2.0))
+        self.register_load_state_dict_pre_hook(_known_rise)
         self.register_buffer("analysis", source.analysis().float(), persistent=False)
         self.register_buffer("synthesis", source.synthesis().float(), persistent=False)
         contexts = [(_STEM_TAPS - 1) * inputs] + [6 * size.channels] * size.blocks
@@ -79,14 +83,18 @@ class Vocoder(nn.Module):
         return audio, state, phase
 
     def excite(self, features: Tensor, state: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
-        """The voiced source [B, T, 80] of the next frames, its phase in float64, and the new phase."""
+        """The voiced source [B, T, 80] of the next frames, its phase in float64, and the new phase.
+
+        It comes up late in the first voiced frame: else the frame before it is heard as voiced too.
+        """
         last = torch.split(state, self.parts, dim=1)[-5]
         scaled = torch.cat((last.unsqueeze(1), features[:, :, frame.F0 :]), dim=1)
         hz = torch.exp(scaled[:, :, 0].double() * frame.F0_SCALE + frame.F0_CENTRE)
         wave, phase = source.harmonics(hz[:, 1:], hz[:, :1], phase)
         ramp = torch.arange(1, HOP + 1, dtype=features.dtype, device=features.device) / HOP
         before, now = scaled[:, :-1, 1:], scaled[:, 1:, 1:]
-        return wave.to(features.dtype) * (before + (now - before) * ramp), phase
+        passed = torch.where(now > before, ramp**self.rise, ramp)
+        return wave.to(features.dtype) * (before + (now - before) * passed), phase
 
     def answer(self, features: Tensor, wave: Tensor, noise: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The network's part, all of it in one precision: audio [B, T, 80] and the new state."""
@@ -134,3 +142,8 @@ class Vocoder(nn.Module):
         last = torch.cat((end.reshape(-1, 2, HOP), last), dim=1)
         audio = begin + centre[:, :-1] + last[:, :-2]
         return audio, centre[:, -1], last[:, -2:].reshape(-1, _TAIL)
+
+
+def _known_rise(_: nn.Module, state: dict[str, Any], prefix: str, *__: object) -> None:
+    """Weights from before there was a `rise` learned with a straight ramp."""
+    state.setdefault(f"{prefix}rise", torch.tensor(1.0))

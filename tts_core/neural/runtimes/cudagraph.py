@@ -155,7 +155,7 @@ class GraphRuntime:
         self._device, self._record = torch.device(device), record
         self._stream = torch.cuda.Stream() if device == "cuda" else None
         self._pool = Pool(self._vocoder, slots)
-        self._largest = 1 << (slots.bit_length() - 1)
+        self._largest = self.most = 1 << (slots.bit_length() - 1)
         self._shapes: dict[tuple[int, int], Shape] = {}
 
     def prepare(self, rows: int, frames: int) -> None:
