@@ -7,6 +7,7 @@ from telephony_codecs.level import DBM0_FULL_SCALE, ActiveLevel, active_speech_l
 from telephony_codecs.limiter import CEILING, Limiter
 from telephony_codecs.media_file import Audio, MediaFileError, read_audio, write_wav
 from telephony_codecs.resample import LINE_RATE, MAX_RATE, MIN_RATE, Resampler, resample_recording
+from telephony_codecs.upsample import Upsampler
 
 __all__ = [
     "CEILING",
@@ -23,6 +24,7 @@ __all__ = [
     "Limiter",
     "MediaFileError",
     "Resampler",
+    "Upsampler",
     "active_speech_level",
     "decode",
     "encode",

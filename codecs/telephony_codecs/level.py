@@ -9,7 +9,6 @@ from math import ceil, exp, inf, isfinite, log10
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from telephony_codecs.arrays import Float32, require
 from telephony_codecs.resample import LINE_RATE, Resampler
@@ -86,8 +85,10 @@ def gain_to_dbm0(pcm: Float32, rate: int, target_dbm0: float = -20.0) -> float:
 def _envelope(pcm: Float32, rate: int) -> npt.NDArray[np.float64]:
     """float64[n]: the rectified signal through two equal first-order low-passes."""
     pole = exp(-1 / (rate * _TIME_CONSTANT_S))
-    once = signal.lfilter([1 - pole], [1, -pole], np.abs(pcm, dtype=np.float64))
-    return signal.lfilter([1 - pole], [1, -pole], once)
+    from scipy.signal import lfilter  # takes long to load, and most importers of this never come here
+
+    once = lfilter([1 - pole], [1, -pole], np.abs(pcm, dtype=np.float64))
+    return lfilter([1 - pole], [1, -pole], once)
 
 
 def _active_samples(above: npt.NDArray[np.bool_], hangover: int) -> int:

@@ -4,7 +4,6 @@ from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from telephony_codecs.arrays import Float32, require
 
@@ -85,8 +84,8 @@ class Limiter:
         fall = _RELEASE * np.arange(1, len(pcm) + 1)
         released = np.maximum.accumulate(np.concatenate((self._wanted[-1:], instant + fall)))[1:] - fall
         wanted = np.concatenate((self._wanted, released))
-        hold = ndimage.maximum_filter1d(wanted, LOOK_AHEAD + 1, mode="nearest")
-        held = np.concatenate((self._held, hold[LOOK_AHEAD // 2 : len(hold) - LOOK_AHEAD // 2]))
+        hold = np.lib.stride_tricks.sliding_window_view(wanted, LOOK_AHEAD + 1).max(axis=1)
+        held = np.concatenate((self._held, hold))
         self._wanted = wanted[-LOOK_AHEAD:]
         self._held = held[-LOOK_AHEAD:]
         self._limiting = bool(self._held.any())

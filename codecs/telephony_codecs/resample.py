@@ -14,7 +14,6 @@ from math import ceil, gcd
 
 import numpy as np
 import soxr
-from scipy import signal
 
 from telephony_codecs.arrays import Float32, require
 
@@ -42,6 +41,8 @@ class _Kernel:
 
 @lru_cache(maxsize=16)
 def _kernel(rate: int) -> _Kernel:
+    from scipy import signal  # takes long to load, and whoever has 8 kHz never comes here
+
     common = gcd(rate, LINE_RATE)
     up, down = LINE_RATE // common, rate // common
     fine_rate = rate * up
