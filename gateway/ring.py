@@ -3,12 +3,14 @@
 One block of shared memory for each media worker, a structure of arrays indexed by leg row. Every array has
 exactly one writing process, so there is no lock and no message for a frame:
 
-    control     generation, cut_at, changes, paused, cuts
+    control     generation, cut_at, fading, changes, hold_at, cuts
     synthesis   frames, written, written_generation, unfinished
-    media       sent, sent_ns, acked, underruns, dry_ticks, counters
+    media       sent, sent_ns, acked, underruns, dry_ticks, stalls, blocked, counters
 
 Positions count units of 10 ms (80 octets of G.711) since the leg was opened. ``written - sent`` is the leg's
-exact time to underrun and ``sent`` is what the caller was really given.
+exact time to underrun and ``sent`` is what the caller was really given. Who breaks off speech is counted apart:
+``underruns`` are synthesis's, which had not laid enough; ``stalls`` the pacer's, which was late with what was
+there; ``blocked`` the socket's, which took no more. A run of either is one.
 
 A cut (barge-in, stop, unqueue) takes three steps, each by the one who owns the memory:
 
@@ -17,6 +19,10 @@ A cut (barge-in, stop, unqueue) takes three steps, each by the one who owns the 
    from here on ``sent`` stands still and is the truth about what was heard;
 3. the writer sees the acknowledgement, takes back what was not sent (``written = sent``) and stores
    ``written_generation = generation``; what it lays from now on is sent again.
+
+With ``fading`` the pacer lets what it cuts at once die away within 10 ms, under whatever is sent next: the unit
+at ``sent``, falling to nothing, which does not count as sent. Speech is held (a pause) at position ``hold_at``:
+at once when that was passed, NEVER when it goes on; it dies away and comes back likewise, from the same sample.
 
 A leg whose codec is agreed on late, or changes, is cut, too: control counts up ``changes`` before the cut and
 then tells the pacer of the change. The pacer lets go only when it has been told as often, so each generation is
@@ -49,6 +55,7 @@ NEVER: Final = np.iinfo(np.int64).max
 _INT64_PER_LEG: Final = (
     "generation",
     "cut_at",
+    "hold_at",
     "changes",
     "written",
     "written_generation",
@@ -57,8 +64,10 @@ _INT64_PER_LEG: Final = (
     "acked",
     "underruns",
     "dry_ticks",
+    "stalls",
+    "blocked",
 )
-_FLAG_PER_LEG: Final = ("paused", "unfinished")
+_FLAG_PER_LEG: Final = ("fading", "unfinished")
 COUNTERS: Final = 64
 _PAGE: Final = 4096
 
@@ -80,6 +89,7 @@ class RingBlock:
 
     generation: npt.NDArray[np.int64]
     cut_at: npt.NDArray[np.int64]
+    hold_at: npt.NDArray[np.int64]
     changes: npt.NDArray[np.int64]
     written: npt.NDArray[np.int64]
     written_generation: npt.NDArray[np.int64]
@@ -88,7 +98,9 @@ class RingBlock:
     acked: npt.NDArray[np.int64]
     underruns: npt.NDArray[np.int64]
     dry_ticks: npt.NDArray[np.int64]
-    paused: npt.NDArray[np.uint8]
+    stalls: npt.NDArray[np.int64]
+    blocked: npt.NDArray[np.int64]
+    fading: npt.NDArray[np.uint8]
     unfinished: npt.NDArray[np.uint8]
 
     def __init__(self, fd: int, legs: int) -> None:
@@ -103,6 +115,8 @@ class RingBlock:
         for name in _FLAG_PER_LEG:
             setattr(self, name, np.frombuffer(self._map, np.uint8, legs, offset))
             offset += _padded(legs)
+        self.breaks: Final = {"synthesis": self.underruns, "pacer": self.stalls, "socket": self.blocked}
+        """How often each leg's speech broke off, by whose fault: i64 [L] each."""
         self.cuts: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, 1, offset)
         offset += _PAGE
         self.counters: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, COUNTERS, offset)
@@ -121,11 +135,13 @@ class RingBlock:
 
     @classmethod
     def create(cls, legs: int) -> RingBlock:
-        """A new block, all zero. The descriptor is inheritable, to be passed to the workers."""
+        """A new block, all zero but that nothing is held. The descriptor is inheritable, for the workers."""
         fd = os.memfd_create("voxtrunk-ring", 0)
         os.ftruncate(fd, cls.size(legs))
         os.set_inheritable(fd, True)
-        return cls(fd, legs)
+        block = cls(fd, legs)
+        block.hold_at[:] = NEVER
+        return block
 
     def close(self) -> None:
         """Close the descriptor; the mapping goes with the last array that refers to it."""
@@ -133,19 +149,34 @@ class RingBlock:
 
     # -- control ------------------------------------------------------------------------------------------
 
-    def cut(self, row: int, at: int = 0) -> int:
-        """Void everything beyond position ``at`` (0: at once). Returns the new generation."""
+    def cut(self, row: int, at: int = 0, *, fade: bool = False) -> int:
+        """Void everything beyond position ``at`` (0: at once). Returns the new generation.
+
+        ``fade``: what is cut at once dies away, for it does not go on.
+        """
         generation = int(self.generation[row])
         if int(self.acked[row]) != generation:
             at = min(at, int(self.cut_at[row]))  # an earlier cut is still under way; the nearer one holds
+            fade = fade or bool(self.fading[row])
+        self.fading[row] = fade
         self.cut_at[row] = at
         self.generation[row] = generation + 1
         self.cuts[0] += 1  # the pacer looks for the row only when this has changed
         return generation + 1
 
+    def hold(self, row: int, at: int) -> None:
+        """Speech stops at position ``at`` (0: at once) and stays; NEVER: it goes on from there."""
+        self.hold_at[row] = at
+        self.cuts[0] += 1
+
     def is_cut(self, row: int) -> bool:
         """Whether the pacer has acted on the newest generation: ``sent`` stands still until more is laid."""
         return bool(self.acked[row] == self.generation[row])
+
+    def laid_to(self, row: int) -> int | None:
+        """The position up to which the newest generation is laid; None while nobody has taken the row back."""
+        written = int(self.written[row])
+        return written if self.written_generation[row] == self.generation[row] else None
 
     # -- synthesis ----------------------------------------------------------------------------------------
 

@@ -40,6 +40,12 @@ class Counter(IntEnum):
     BEAT_NS = 16
     """CLOCK_MONOTONIC of the newest tick, for liveness."""
     LATENESS_SUM_US = 17
+    STALLS = 18
+    """Times that a leg's speech was a packet time late or skipped, though it was there."""
+    BLOCKED = 19
+    """Times that a leg's speech met a full send buffer."""
+    BUSY_US = 20
+    """Microseconds that ticks took; of one at most a frame time."""
     LATENESS_FIRST = 32
 
 

@@ -26,15 +26,19 @@ from gateway.media import rtcp
 from gateway.media.counters import Counter
 from gateway.media.lane import Lane
 from gateway.media.leg import Latch, Leg
+from gateway.media.mixing import FADE_NS, Samples, open_bed
 from gateway.media.ports import NoPorts, PortAllocator
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
-from gateway.messages import ChangeLeg, FromMedia, LegClosed, LegOpened, LegRefused, OpenLeg
-from gateway.ring import COUNTERS, RingBlock
+from gateway.messages import ChangeLeg, FromMedia, LegClosed, LegOpened, LegRefused, Listen, MixLeg, OpenLeg
+from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.settings import Settings
 
 _FOREIGN_PORTS: Final = 32
 """Ports of the range that may turn out to be another program's before a leg is refused."""
+_FULL: Final = 32
+"""Legs that a tick takes before another is used beside it."""
+_REST: Final = period(20)
 _BUSY = (errno.EAGAIN, errno.ENOBUFS)
 _REFUSING = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
@@ -67,6 +71,11 @@ class Engine:
         self.counters = [0] * COUNTERS
         self.legs: dict[int, Leg] = {}
         self.port_of: dict[int, Port] = {}
+        self.listening: dict[int, Leg] = {}
+        """Legs whose caller is listened to."""
+        self.beds: dict[int, Samples] = {}
+        """Sounds to be played behind speech, by number."""
+        self._fading: dict[int, Leg] = {}
         self.clock = Clock.start()
         self.on_port: Callable[[Port, bool], None] = lambda port, opened: None
         """Called when a port's sockets were opened (True), or are about to be closed."""
@@ -80,6 +89,8 @@ class Engine:
         self._ports: dict[tuple[str, int], Port] = {}
         self._cut = np.zeros(ring.legs, np.bool_)
         self._cuts_seen = 0
+        self._holds = np.full(ring.legs, NEVER, np.int64)
+        """Where each leg's speech is held, as far as that is done."""
         self._patience_ns = int(settings.unreachable_seconds * 1e9)
 
     # -- legs ---------------------------------------------------------------------------------------------
@@ -116,14 +127,17 @@ class Engine:
         leg, port = self.legs[row], self.port_of[row]
         self.report(leg, port, now_ns, bye=True)
         del self.legs[row], self.port_of[row]
+        self.listening.pop(row, None)
+        self._fading.pop(row, None)
         group = self._lanes[leg.group_key].group
         packets, missed = int(group.packets[leg.index]), int(group.missed[leg.index])
         self._lanes[leg.group_key].remove(leg)
         self._leave_port(leg, port, now_ns)
         self.counters[Counter.LEGS] = len(self.legs)
         ring = self.ring
-        dry = int(ring.underruns[row]), int(ring.dry_ticks[row])
-        return LegClosed(row, leg.statistics(packets, packets * group.octets, missed, *dry))
+        causes = {cause: int(counts[row]) for cause, counts in ring.breaks.items()}
+        dry = int(ring.dry_ticks[row])
+        return LegClosed(row, leg.statistics(packets, packets * group.octets, missed, causes, dry))
 
     def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
         """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
@@ -176,18 +190,53 @@ class Engine:
 
     def _share_port(self, port: Port) -> None:
         port.share()
-        self.filter(port, None)
         for leg in port.legs:
             leg.latch = None  # which would connect the port
             self._lanes[leg.group_key].changed()
+        self.filter(port, None)
 
     def filter(self, port: Port, leg: Leg | None) -> None:
         """Let through what the leg, or with None any leg, has a use for."""
         port.listen_for(
             leg.order.dtmf_payload_type if leg else None,
-            everything=leg is not None and leg.latch is not None,
+            everything=any(other.latch or other.hearing for other in {leg, *port.legs} if other),
             sample_audio=self._settings.media_timeout_seconds > 0,
         )
+
+    def listen(self, order: Listen, now_ns: int) -> None:
+        """Begin or cease to listen to the caller: the kernel lets his audio through, or no more."""
+        leg, port = self.legs[order.row], self.port_of[order.row]
+        for message in leg.listen(order.confirm_ms, now_ns):
+            self._tell(message)
+        if leg.hearing is None:
+            self.listening.pop(leg.row, None)
+        else:
+            self.listening[leg.row] = leg
+        self.filter(port, leg if len(port.legs) == 1 else None)
+
+    def mix(self, order: MixLeg, now_ns: int) -> None:
+        """Send at another level, or over another sound, from the next packet on. See ``MixLeg``."""
+        leg = self.legs[order.row]
+        if order.bed and order.bed not in self.beds:
+            try:
+                self.beds[order.bed] = open_bed(order.memory)
+            except OSError:  # it is gone already: the order to play nothing follows
+                order = msgspec.structs.replace(order, bed=0)
+        had_bed = leg.mix is not None and leg.mix.bed > 0
+        leg.mix = order
+        if had_bed and not order.bed:
+            leg.bed_until_ns = now_ns + FADE_NS
+            self._fading[leg.row] = leg
+        elif order.bed:
+            leg.bed_until_ns = 0
+        self._mix(leg)
+
+    def _mix(self, leg: Leg) -> None:
+        order, group = leg.mix, self._lanes[leg.group_key].group
+        if order is not None:
+            bed = self.beds[order.bed] if order.bed else None
+            group.mix(leg.index, order.gain, bed, order.bed_level, order.duck)
+            group.suppress[leg.index] = leg.suppresses
 
     def _leave_port(self, leg: Leg, port: Port, now_ns: int) -> None:
         port.legs.remove(leg)
@@ -204,7 +253,9 @@ class Engine:
             if key not in self._lanes:
                 self._lanes[key] = Lane(self.ring, ptime)
         self._periods = tuple(sorted({ptime for ptime, _ in self._lanes}))
-        leg.group_key = min(phases, key=lambda key: self._lanes[key].group.n)
+        # few legs share a tick, many are spread: being woken for a tick costs as much as a dozen legs in it
+        used = [key for key in phases if 0 < self._lanes[key].group.n < _FULL]
+        leg.group_key = min(used or phases, key=lambda key: self._lanes[key].group.n)
         lane = self._lanes[leg.group_key]
         lane.add(leg, port, secrets.randbits(16), secrets.randbits(32), acked, changes)
 
@@ -240,8 +291,9 @@ class Engine:
             lane.remove(leg)
             self._join_lane(leg, port, acked, changes)
             lane, i = self._lanes[leg.group_key], leg.index
+            self._mix(leg)
         lane.group.code(i, order.payload_type, order.law)
-        lane.group.suppress[i] = leg.order.suppress_silence or order.held
+        lane.group.suppress[i] = leg.suppresses
 
     def _retarget(self, leg: Leg, order: ChangeLeg, now_ns: int) -> None:
         ip = ipaddress.ip_address(order.remote_address)
@@ -278,10 +330,19 @@ class Engine:
             ticks = period(ptime)
             lane = self._lanes[ptime, tick % ticks]
             if lane.group.n:
-                self._tick_lane(lane, tick // ticks, now_ns)
+                late = now_ns - self._start_ns - tick * TICK_NS >= ptime * 1_000_000
+                self._tick_lane(lane, tick // ticks, now_ns, late=late)
+
+    def next_busy(self, tick: int) -> int:
+        """The first tick from ``tick`` on in which a leg sends; no later than ``_REST`` ticks after it."""
+        for first in range(tick, tick + _REST):
+            for ptime in self._periods:
+                if self._lanes[ptime, first % period(ptime)].group.n:
+                    return first
+        return tick + _REST
 
     def cuts(self) -> None:
-        """Act on every new generation in the ring."""
+        """Act on every new generation and every hold in the ring."""
         cuts = int(self.ring.cuts[0])
         if cuts == self._cuts_seen:
             return
@@ -291,17 +352,39 @@ class Engine:
             leg = self.legs.get(row)
             if leg is not None:
                 done &= self._lanes[leg.group_key].group.cut(leg.index)
-        if done:
+        if self._hold() and done:
             self._cuts_seen = cuts
 
-    def publish(self) -> None:
-        """Put the counters where control reads them."""
+    def _hold(self) -> bool:
+        """Act on every hold; True when all is done."""
+        done, hold_at = True, self.ring.hold_at
+        np.not_equal(hold_at, self._holds, out=self._cut)
+        for row in np.flatnonzero(self._cut).tolist():
+            leg, at = self.legs.get(row), int(hold_at[row])
+            if leg is not None:
+                group = self._lanes[leg.group_key].group
+                if not group.hold(leg.index, at, fade=not (leg.order.held or leg.lost)):
+                    done = False
+                    continue
+            self._holds[row] = at
+        return done
+
+    def publish(self, now_ns: int) -> None:
+        """Put the counters where control reads them, and tell who has stopped speaking."""
+        for leg in self.listening.values():
+            for message in leg.fallen_silent(now_ns):
+                self._tell(message)
+        for leg in [leg for leg in self._fading.values() if now_ns >= leg.bed_until_ns]:
+            del self._fading[leg.row]
+            leg.bed_until_ns = 0
+            self._lanes[leg.group_key].group.suppress[leg.index] = leg.suppresses
         groups = [lane.group for lane in self._lanes.values()]
         self.counters[Counter.UNDERRUNS] = sum(group.underruns for group in groups)
         self.counters[Counter.DRY_TICKS] = sum(group.dry_ticks for group in groups)
+        self.counters[Counter.STALLS] = sum(group.stalls for group in groups)
         self.ring.counters[:] = self.counters
 
-    def _tick_lane(self, lane: Lane, k: int, now_ns: int) -> None:
+    def _tick_lane(self, lane: Lane, k: int, now_ns: int, *, late: bool) -> None:
         lane.lay_out()
         group = lane.group
         missed = 0 if lane.last_k is None else k - lane.last_k - 1
@@ -311,7 +394,10 @@ class Engine:
         if lane.dialling:
             self._dial(lane, k)
         packets = group.stamp(k, now_ns, stalled=missed > 0)
-        lane.send(packets, self._failed)
+        if (late or missed) and not lane.late:
+            group.late()
+        lane.late = late
+        lane.send(packets, self._unsent)
         self.counters[Counter.PACKETS] += packets
         self.counters[Counter.OCTETS] += packets * group.octets
 
@@ -361,6 +447,17 @@ class Engine:
                 port.rtp.sendto(datagram, (leg.address, leg.remote_port))
         except OSError as error:
             self._failed(leg, error.errno or errno.EIO)
+
+    def _unsent(self, leg: Leg, error: int) -> None:
+        """The kernel did not take an audio packet of this leg."""
+        self._failed(leg, error)
+        group = self._lanes[leg.group_key].group
+        if error in _BUSY and group.speaks(leg.index):
+            number = int(group.packets[leg.index])
+            if number != leg.blocked + 1:
+                self.counters[Counter.BLOCKED] += 1
+                self.ring.blocked[leg.row] += 1
+            leg.blocked = number
 
     def _failed(self, leg: Leg, error: int) -> None:
         """The kernel did not take a packet of this leg."""

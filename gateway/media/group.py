@@ -18,18 +18,22 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from gateway.media.fades import Fades
+from gateway.media.mixing import LEVELS, Bed, Mixing, Samples
 from gateway.media.packet import HEADER, MARKER, VERSION_2
 from gateway.messages import Law
 from gateway.ring import CAPACITY, NEVER, UNIT_MS, UNIT_OCTETS, RingBlock
 
 _FIRST_CAPACITY: Final = 64
+_LOOK_TICKS: Final = 64
 
-_FIELDS: Final[dict[str, str]] = {
+_FIELDS: Final[dict[str, Any]] = {
     "rows": "i8",
     "sent": "i8",
     "slot": "i8",
     "first_slot": "i8",
     "limit": "i8",
+    "held_from": "i8",
     "acked": "i8",
     "changes": "i8",
     "silence": "i8",
@@ -37,19 +41,24 @@ _FIELDS: Final[dict[str, str]] = {
     "suppress": "?",
     "speech_waits": "?",
     "mute": "?",
+    "speaking": "?",
+    "faded": "?",
+    "alaw": "?",
     "timestamp_base": "u4",
     "sequence": "u2",
     "packets": "i8",
     "missed": "i8",
     "sent_before": "?",
     "dry_before": "?",
+    "levels": LEVELS,
 }
 """A leg's state, by index in the group.
 
 ``slot``: the place of the next packet in its part of the ring, which begins at ``first_slot``. ``limit``: the
-position of a cut under way. ``changes``: how many that belong to a cut were made (see ``gateway.ring``).
+position of a cut under way. ``held_from``: the position from which on speech is held, NEVER when it is not, and
+``faded``: it died away there. ``changes``: how many that belong to a cut were made (see ``gateway.ring``).
 ``speech_waits``: the ring is not to be read (a digit is being sent). ``missed``: packet times skipped by stalls.
-``mute``: another packet takes the audio packet's place.
+``mute``: another packet takes the audio packet's place. ``speaking``: its newest packet held speech.
 """
 
 _SCRATCH: Final[dict[str, str]] = {
@@ -59,7 +68,6 @@ _SCRATCH: Final[dict[str, str]] = {
     "index": "i8",
     "flag": "u1",
     "waiting": "?",
-    "speaking": "?",
     "sending": "?",
     "everybody": "?",
     "mask": "?",
@@ -79,6 +87,7 @@ class Group:
     slot: npt.NDArray[np.int64]
     first_slot: npt.NDArray[np.int64]
     limit: npt.NDArray[np.int64]
+    held_from: npt.NDArray[np.int64]
     acked: npt.NDArray[np.int64]
     changes: npt.NDArray[np.int64]
     silence: npt.NDArray[np.int64]
@@ -86,12 +95,16 @@ class Group:
     suppress: npt.NDArray[np.bool_]
     speech_waits: npt.NDArray[np.bool_]
     mute: npt.NDArray[np.bool_]
+    speaking: npt.NDArray[np.bool_]
+    faded: npt.NDArray[np.bool_]
+    alaw: npt.NDArray[np.bool_]
     timestamp_base: npt.NDArray[np.uint32]
     sequence: npt.NDArray[np.uint16]
     packets: npt.NDArray[np.int64]
     missed: npt.NDArray[np.int64]
     sent_before: npt.NDArray[np.bool_]
     dry_before: npt.NDArray[np.bool_]
+    levels: npt.NDArray[Any]
 
     def __init__(self, ring: RingBlock, ptime_ms: int) -> None:
         self.ring = ring
@@ -108,8 +121,12 @@ class Group:
         for name, kind in (_FIELDS | _SCRATCH).items():
             setattr(self, name, np.zeros(0, kind))
         self._views: dict[str, npt.NDArray[Any]] = {}
+        self._fades = Fades()
+        self._mixing = Mixing(self.octets)
+        self._beds: dict[int, Bed] = {}  # by row
         self.underruns = 0
         self.dry_ticks = 0
+        self.stalls = 0
         self.leaving: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         """Which of the packets that ``stamp`` made ready are to leave."""
         self._dry = False
@@ -144,18 +161,21 @@ class Group:
         self.sent[i] = self.slot[i] = 0
         self.first_slot[i] = row * self._slots
         self.limit[i] = NEVER
+        self._hold_from(i, int(self.ring.hold_at[row]))
         self.acked[i] = self.ring.generation[row] if acked is None else acked
         self.changes[i] = changes
         self.code(i, payload_type, law)
         self.suppress[i] = suppress
         self.speech_waits[i] = self.mute[i] = self.sent_before[i] = self.dry_before[i] = False
+        self.speaking[i] = self.faded[i] = False
+        self.levels[i] = (1, 1, 0, 0, 0, 1, False)
         self.timestamp_base[i] = timestamp
         self.sequence[i] = sequence
         self.packets[i] = self.missed[i] = 0
         header = self.packet["header"]
         header["version"][i] = VERSION_2
         header["ssrc"][i] = ssrc
-        for name in ("sent", "sent_ns", "underruns", "dry_ticks"):
+        for name in ("sent", "sent_ns", "underruns", "dry_ticks", "stalls", "blocked"):
             getattr(self.ring, name)[row] = 0
         self.ring.acked[row] = self.acked[i]
         self._members_changed()
@@ -164,11 +184,13 @@ class Group:
     def remove(self, i: int) -> int:
         """Take out the leg at ``i``. Returns the index of the leg that took its place (``i`` if none did)."""
         last = self.n - 1
+        self._beds.pop(int(self.rows[i]), None)
         if i != last:
             for name in _FIELDS:
                 array = getattr(self, name)
                 array[i] = array[last]
             self.packet[i] = self.packet[last]
+        self._fades.move(last, i)
         self.n = last
         self._members_changed()
         return last
@@ -176,6 +198,7 @@ class Group:
     def code(self, i: int, payload_type: int, law: Law) -> None:
         """Send ``law`` as ``payload_type`` from the next packet on."""
         self.payload_type[i] = payload_type
+        self.alaw[i] = law == "PCMA"
         self.silence[i] = (self.ring.legs + ("PCMU", "PCMA").index(law)) * self._slots
         self.packet["header"]["marker_type"][i] = payload_type
 
@@ -201,6 +224,40 @@ class Group:
         self._header_marker_type = header["marker_type"]
         self._packet_payloads = self.packet["payload"][:n]
         self._views["everybody"][...] = True
+        asking = np.flatnonzero(self.levels["asks"][:n])
+        if len(asking) or len(self._mixing):
+            self._mixing.lay_out(asking, [self._beds.get(row) for row in self.rows[asking].tolist()])
+
+    def mix(self, i: int, gain: float, bed: Samples | None, bed_level: float, duck: float) -> None:
+        """Send leg ``i`` at ``gain`` and over ``bed`` from the next packet on; see ``gateway.media.mixing``.
+
+        Levels are linear factors; ``bed`` is int16 [n + BED_REPEATED], None: nothing is behind its speech.
+        """
+        levels, row = self.levels, int(self.rows[i])
+        levels["gain"][i], levels["duck"][i], levels["asks"][i] = gain, duck, True
+        old = self._beds.get(row)
+        if old is not None and old.pcm is not bed:
+            old.follows = None if bed is None else (bed, bed_level)
+            bed_level = 0  # until it has faded out
+        elif bed is not None and old is None:
+            self._beds[row] = Bed(bed)
+            levels["bed_now"][i] = 0
+        elif old is not None:
+            old.follows = None
+        levels["bed"][i] = bed_level if bed is not None else 0
+        levels["bed_own"][i] = max(bed_level, levels["bed_own"][i])
+        self._members_changed()
+
+    def _let_go_of_mixes(self) -> None:
+        """Legs that ask for nothing any more cost nothing any more."""
+        idle = np.flatnonzero(Mixing.idle(self.levels[: self.n])).tolist()
+        beds = {i: self._beds.get(int(self.rows[i])) for i in idle}
+        done = [i for i, bed in beds.items() if bed is None or bed.follows is None]
+        for i in done:
+            self.levels["asks"][i] = False
+            self._beds.pop(int(self.rows[i]), None)
+        if done:
+            self._members_changed()
 
     # -- cuts, every tick of the worker -------------------------------------------------------------------
 
@@ -214,12 +271,50 @@ class Group:
         end = min(at, int(ring.written[row]))
         # a row that the writer has not taken back since the last cut has nothing more to send
         taken_back = ring.written_generation[row] == self.acked[i]
-        if self.sent[i] < end and taken_back and not ring.paused[row]:
+        if self.sent[i] < end and taken_back and self.sent[i] < self.held_from[i]:
             self.limit[i] = at
             return False
+        if ring.fading[row] and at < min(self.sent[i], self.limit[i]):  # at once, and not seen coming
+            self._fade_out(i)
+        self._fades.rising.discard(i)
+        self.faded[i] = False
+        if self.held_from[i] != NEVER:
+            self.held_from[i] = 0  # the word at whose end it was to be held is gone
         self.limit[i] = NEVER
         self.acked[i] = generation
         ring.acked[row] = generation
+        return True
+
+    def hold(self, i: int, at: int, *, fade: bool = True) -> bool:
+        """Hold speech at position ``at``, or let it go on (see ``gateway.ring``); True once that is done.
+
+        ``fade``: it dies away there, and comes back.
+        """
+        if at == NEVER:
+            if self.faded[i]:
+                self._fades.rising.add(i)
+            self.held_from[i], self.faded[i] = NEVER, False
+            return True
+        if self.held_from[i] > self.sent[i]:
+            self._hold_from(i, at)
+            if self.held_from[i] > self.sent[i]:
+                return False
+        if fade and not self.faded[i]:
+            self.faded[i] = self._fade_out(i)
+        return True
+
+    def _hold_from(self, i: int, at: int) -> None:
+        """Send no packet that reaches beyond ``at``."""
+        self.held_from[i] = at if at == NEVER else at - self.units + 1
+
+    def _fade_out(self, i: int) -> bool:
+        """What would come next of leg ``i`` dies away under its next packet; False if nothing would."""
+        ring, row = self.ring, int(self.rows[i])
+        its_own = ring.written_generation[row] == self.acked[i] and ring.written[row] > self.sent[i]
+        if not (its_own and self.speaking[i]) or i in self._fades.falling:
+            return False
+        frame = self._frames[self.first_slot[i] + self.slot[i]]
+        self._fades.fall(i, frame[:UNIT_OCTETS], alaw=bool(self.alaw[i]))
         return True
 
     # -- the tick -----------------------------------------------------------------------------------------
@@ -233,11 +328,27 @@ class Group:
         v = self._views
         everybody = self._choose(v)
         self._frames.take(v["index"], axis=0, out=self._payloads[: self.n], mode="clip")
-        self._packet_payloads[...] = self._payloads[: self.n]
         self.leaving = sending = v["everybody"] if everybody else self._select(v)
+        if self._fades:
+            self._fades.mix(self._payloads, self.alaw, self.speaking)
+        if len(self._mixing):
+            self._mixing.mix(self._payloads, self.levels, self.alaw, self.speaking)
+            if not k % _LOOK_TICKS:
+                self._let_go_of_mixes()
+        self._packet_payloads[...] = self._payloads[: self.n]
         self._head(v, sending, k, stalled)
         self._account(v, sending, now_ns)
         return self.n if everybody else int(np.count_nonzero(sending))
+
+    def late(self) -> None:
+        """What ``stamp`` made ready leaves a packet time late or more: count a stall for each leg that speaks."""
+        v = self._views
+        self.ring.stalls[v["rows"]] += v["speaking"]
+        self.stalls += int(np.count_nonzero(v["speaking"]))
+
+    def speaks(self, i: int) -> bool:
+        """Whether the packet that ``stamp`` made ready for leg ``i`` holds speech."""
+        return bool(self._views["speaking"][i])
 
     def _choose(self, v: dict[str, npt.NDArray[Any]]) -> bool:
         """Fill ``speaking`` [n] and ``index`` [n], the frame to send: from the ring, or silence.
@@ -249,11 +360,11 @@ class Group:
         # what is read second can only be newer
         ring.written_generation.take(rows, out=v["generation"], mode="clip")
         ring.written.take(rows, out=v["written"], mode="clip")
-        ring.paused.take(rows, out=v["flag"], mode="clip")
         np.minimum(v["written"], v["limit"], out=v["written"])
         np.subtract(v["written"], v["sent"], out=v["available"])
         np.equal(v["generation"], v["acked"], out=mask)
-        np.logical_or(v["flag"], v["speech_waits"], out=v["waiting"])
+        np.greater_equal(v["sent"], v["held_from"], out=v["waiting"])
+        np.logical_or(v["waiting"], v["speech_waits"], out=v["waiting"])
         np.greater(mask, v["waiting"], out=mask)  # the ring may be read: of this generation, and not waiting
         np.greater_equal(v["available"], self.units, out=speaking)
         np.logical_and(speaking, mask, out=speaking)
@@ -292,6 +403,8 @@ class Group:
         sending: npt.NDArray[np.bool_] = v["sending"]
         np.logical_not(v["suppress"], out=sending)
         np.logical_or(sending, v["speaking"], out=sending)
+        for i in self._fades.falling:
+            sending[i] = True
         np.greater(sending, v["mute"], out=sending)
         return sending
 

@@ -152,10 +152,10 @@ class Inbound:
                 self._tell(Latched(leg.row, *source))
             elif source != (leg.address, leg.remote_port):
                 return
-        told = leg.receive_rtp(packet, now_ns)
-        self._engine.counters[Counter.DIGITS_RECEIVED] += len(told) > 0
-        for message in told:
+        digits = leg.digits_received
+        for message in leg.receive_rtp(packet, now_ns):
             self._tell(message)
+        self._engine.counters[Counter.DIGITS_RECEIVED] += leg.digits_received - digits
 
     def _rtcp(self, port: Port, data: bytes, source: tuple[str, int], now_ns: int) -> None:
         """Reports may come from another port of the peer's (RFC 3550 asks only for its address)."""

@@ -33,6 +33,8 @@ class Lane:
         self.legs: list[Leg] = []
         self.ports: list[Port] = []
         self.last_k: int | None = None
+        self.late = False
+        """Its last packets left a packet time late or more."""
         self.dialling: list[Leg] = []
         """Legs that send digits at present."""
         self._dirty = False
@@ -49,7 +51,6 @@ class Lane:
         self, leg: Leg, port: Port, sequence: int, timestamp: int, acked: int | None, changes: int
     ) -> None:
         """Take a leg in; it sends from the lane's next tick on. See ``Group.add``."""
-        suppress = leg.order.suppress_silence or leg.order.held
         order = leg.order
         leg.index = self.group.add(
             leg.row,
@@ -58,7 +59,7 @@ class Lane:
             leg.ssrc,
             sequence,
             timestamp,
-            suppress,
+            leg.suppresses,
             acked=acked,
             changes=changes,
         )
@@ -77,7 +78,7 @@ class Lane:
         if leg in self.dialling:
             self.dialling.remove(leg)
         if not self.legs:
-            self.last_k = None  # an empty lane does not tick, and misses nothing
+            self.last_k, self.late = None, False  # an empty lane does not tick, and misses nothing
         self._dirty = True
 
     def changed(self) -> None:

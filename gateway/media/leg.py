@@ -12,6 +12,7 @@ from typing import Final
 from gateway.media import rtcp
 from gateway.media.batch import socket_address
 from gateway.media.dtmf import DigitReceiver, DigitSender
+from gateway.media.hearing import STOP_MS, Heard, Hearing
 from gateway.media.packet import RtpPacket, build_event, build_rtp, parse_event
 from gateway.messages import (
     DigitReceived,
@@ -19,13 +20,18 @@ from gateway.messages import (
     FromMedia,
     LegStatistics,
     LegTrouble,
+    MixLeg,
     OpenLeg,
     Quality,
+    VoiceHeard,
 )
+from telephony_codecs import Law
 
 REFUSING_NS: Final = 3_000_000_000
 """ICMP is rate limited by its sender, to about one a second: a longer pause means that somebody listens now."""
 _COLLISIONS: Final = 3
+_STATIC: Final = {law.payload_type: law for law in Law}
+"""What a peer may send whatever we send it (RFC 3551 table 4)."""
 
 
 @dataclass(slots=True)
@@ -72,6 +78,12 @@ class Leg:
     sender: DigitSender | None = None
     receiver: DigitReceiver = field(default_factory=DigitReceiver)
     sending_digits: list[str] = field(default_factory=list)
+    mix: MixLeg | None = None
+    """What was last asked for; None while it was nothing."""
+    bed_until_ns: int = 0
+    """Until when the sound behind its speech may be heard, as long as ``mix`` has none."""
+    hearing: Hearing | None = None
+    """Its ear, when somebody wants to know whether the caller speaks."""
     latch: Latch | None = None
     lost: bool = False
     """Where it should send cannot be had: rather silent than heard by whom it is no longer meant for."""
@@ -83,6 +95,8 @@ class Leg:
     refusal_told: bool = False
     refusals: int = 0
     send_errors: int = 0
+    blocked: int = -2
+    """The number of its newest speech packet that met a full send buffer."""
     rtcp_received: int = 0
     digits_received: int = 0
     inbound_dropped: int = 0
@@ -93,6 +107,12 @@ class Leg:
     def row(self) -> int:
         """Its row in the ring."""
         return self.order.row
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether its silence is not sent: it is on hold, or that was asked for and nothing sounds behind it."""
+        sounds = self.bed_until_ns > 0 or (self.mix is not None and self.mix.bed > 0)
+        return self.order.held or (self.order.suppress_silence and not sounds)
 
     @property
     def aimed(self) -> bool:
@@ -124,13 +144,42 @@ class Leg:
     # -- from the peer ------------------------------------------------------------------------------------
 
     def receive_rtp(self, packet: RtpPacket, now_ns: int) -> list[FromMedia]:
-        """A packet from the peer's address. Only telephone-events mean something to us."""
+        """A packet from the peer's address: a telephone-event, or audio, if somebody listens."""
         self.heard_ns, self.timed_out = now_ns, False
         if packet.payload_type != self.order.dtmf_payload_type:
-            return []
+            return self._listen(packet, now_ns)
         digits = self.receiver.receive(packet.timestamp, parse_event(packet.payload))
         self.digits_received += sum(digit.duration_ms is None for digit in digits)
         return [DigitReceived(self.row, digit.digit, digit.duration_ms) for digit in digits]
+
+    def _listen(self, packet: RtpPacket, now_ns: int) -> list[FromMedia]:
+        law = _STATIC.get(packet.payload_type)
+        if packet.payload_type == self.order.payload_type:
+            law = Law(self.order.law)
+        if self.hearing is None or law is None:
+            return []
+        return self._heard(self.hearing.hear(packet.timestamp, packet.payload, law, now_ns), now_ns)
+
+    def _heard(self, heard: list[Heard], now_ns: int) -> list[FromMedia]:
+        return [VoiceHeard(self.row, one.kind, one.voice_ms, now_ns) for one in heard]
+
+    def listen(self, confirm_ms: int | None, now_ns: int) -> list[FromMedia]:
+        """Tell from now on when the caller speaks; None: no more. See ``Listen``."""
+        if confirm_ms is None:
+            told = [] if self.hearing is None or not self.hearing.speaking else self.hearing.miss()
+            self.hearing = None
+            return self._heard(told, now_ns)
+        if self.hearing is None:
+            self.hearing = Hearing(confirm_ms)
+        self.hearing.confirm_ms = confirm_ms
+        return []
+
+    def fallen_silent(self, now_ns: int) -> list[FromMedia]:
+        """Tell that the caller has stopped speaking if he has stopped sending."""
+        hearing = self.hearing
+        if hearing is None or not hearing.speaking or now_ns - hearing.heard_ns < STOP_MS * 1_000_000:
+            return []
+        return self._heard(hearing.miss(), now_ns)
 
     def receive_rtcp(self, data: bytes, now_ns: int, now_ntp: int) -> list[FromMedia]:
         """A compound packet from the peer. Raises MalformedPacket.
@@ -208,7 +257,7 @@ class Leg:
         return told
 
     def statistics(
-        self, packets: int, octets: int, missed: int, underruns: int, dry_ticks: int
+        self, packets: int, octets: int, missed: int, causes: dict[str, int], dry_ticks: int
     ) -> LegStatistics:
         """The leg's account; the pacer's counts are passed in."""
         report = self.report
@@ -218,7 +267,7 @@ class Leg:
             send_errors=self.send_errors,
             unreachable=self.refusals,
             missed_ticks=missed,
-            underruns=underruns,
+            underruns=sum(causes.values()),
             dry_ticks=dry_ticks,
             rtcp_received=self.rtcp_received,
             fraction_lost=report.fraction_lost if report else None,
@@ -227,4 +276,5 @@ class Leg:
             round_trip_ms=report.round_trip_ms if report else None,
             digits_received=self.digits_received,
             inbound_dropped=self.inbound_dropped,
+            underrun_causes=causes,
         )

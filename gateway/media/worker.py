@@ -25,6 +25,7 @@ from typing import Final
 
 import uvloop
 
+from gateway import logs
 from gateway.link import Link
 from gateway.media import rtcp
 from gateway.media.counters import Counter, record_lateness
@@ -35,12 +36,17 @@ from gateway.media.schedule import Schedule, TickTimer
 from gateway.messages import (
     ChangeLeg,
     CloseLeg,
+    DropBed,
     FromMedia,
     LegOpened,
     LegTrouble,
+    Listen,
     MediaReady,
+    MixLeg,
     OpenLeg,
+    RingCut,
     SendDigits,
+    SetLogLevel,
     ToMedia,
 )
 from gateway.ring import RingBlock
@@ -67,10 +73,12 @@ class MediaWorker:
         self._counters = self._engine.counters
         self._inbound = Inbound(self._engine, self._tell, self._allowed)
         self._schedule = Schedule(start_ns)
-        self._timer = TickTimer(start_ns)
+        self._timer = TickTimer()
+        self._timer.arm(start_ns)
         self._reports: list[tuple[int, int, int]] = []  # heap: due, tie-break, row
         self._next_second_ns = start_ns
         self._next_publish_ns = start_ns
+        self._resting = False
         self._timeout_ns = int(settings.media_timeout_seconds * 1e9)
 
     async def run(self) -> None:
@@ -119,6 +127,19 @@ class MediaWorker:
                 self._tell(self._engine.close(row, now_ns))
             case SendDigits(row, digits, duration_ms):
                 self._engine.dial(row, digits, duration_ms)
+            case SetLogLevel(level):
+                logs.set_level(level)
+            case Listen():
+                self._engine.listen(message, now_ns)
+            case MixLeg():
+                self._engine.mix(message, now_ns)
+            case DropBed(bed):
+                self._engine.beds.pop(bed, None)
+            case RingCut():
+                pass
+        self._engine.cuts()
+        self._schedule.resume(now_ns)
+        self._rest()
 
     def _change(self, order: ChangeLeg, now_ns: int) -> None:
         try:
@@ -131,7 +152,7 @@ class MediaWorker:
 
     def _on_timer(self) -> None:
         self._timer.acknowledge()
-        now_ns = time.monotonic_ns()
+        now_ns = begun_ns = time.monotonic_ns()
         due = self._schedule.due(now_ns)
         if due is None:
             return
@@ -149,10 +170,22 @@ class MediaWorker:
         self._send_reports(now_ns)
         if now_ns >= self._next_publish_ns:
             self._next_publish_ns = now_ns + _PUBLISH_NS
-            self._engine.publish()
+            self._engine.publish(now_ns)
         if now_ns >= self._next_second_ns:
             self._next_second_ns = now_ns + 1_000_000_000
             self._second(now_ns)
+        self._rest()
+        took_ns = time.monotonic_ns() - begun_ns
+        counters[Counter.BUSY_US] += min(took_ns, _MISSED_NS) // 1000  # more is a process that was stopped
+
+    def _rest(self) -> None:
+        """Sleep through the ticks in which nobody sends; every message from control ends that."""
+        first = self._schedule.next_tick
+        busy = self._engine.next_busy(first)
+        if busy > first or self._resting:
+            self._schedule.skip_to(busy)
+            self._timer.arm(self._schedule.time_of(busy))
+        self._resting = busy > first
 
     def _second(self, now_ns: int) -> None:
         self._inbound.second()
@@ -201,6 +234,7 @@ def _prepare_process(settings: Settings) -> None:
     _take_priority(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _take_priority(settings: Settings) -> None:
@@ -223,6 +257,7 @@ def _take_priority(settings: Settings) -> None:
 
 async def _main(arguments: argparse.Namespace) -> None:
     settings = effective_settings()
+    logs.configure(settings, f"media-{arguments.index}")
     _prepare_process(settings)
     fd, legs = (int(part) for part in arguments.rings.split(":"))
     link: Link[ToMedia] = await Link.open(socket.socket(fileno=arguments.link), ToMedia)

@@ -343,3 +343,14 @@ def test_rubbish_at_every_port_changes_nothing(datagrams):
     finally:
         rig.close()
         far.close()
+
+
+def test_few_legs_share_a_tick_and_many_are_spread(rig, peer):
+    rig, far = rig(), peer()
+    engine = rig.engine
+    assert engine.next_busy(100) == 108, "nobody sends: a look now and then"
+    for row in range(40):
+        rig.open(row, far)
+    phases = [leg.group_key[1] for leg in engine.legs.values()]
+    assert (phases.count(0), phases.count(1)) == (32, 8)
+    assert [engine.next_busy(tick) for tick in (8, 9, 10, 15)] == [8, 9, 16, 16]

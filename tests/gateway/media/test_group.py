@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.media.group import Group
 from gateway.media.packet import parse_rtp
-from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
+from gateway.ring import CAPACITY, NEVER, UNIT_OCTETS, RingBlock
 
 MU, A = 0xFF, 0xD5
 
@@ -211,16 +211,16 @@ def test_pause_keeps_the_place_and_a_cut_while_paused_is_at_once(ring, writer, s
     pen.lay(said, unfinished=True)
     line = Line(group)
     line.tick(2)
-    ring.paused[0] = 1
+    assert group.hold(i, 0, fade=False)
     line.tick(3)
-    ring.paused[0] = 0
+    assert group.hold(i, NEVER)
     line.tick(1)
     octets = line.octets(1)
     assert octets[: 4 * 80] == said[: 4 * 80]
     assert set(octets[4 * 80 : 10 * 80]) == {MU}
     assert octets[10 * 80 :] == said[4 * 80 : 6 * 80]
     assert ring.underruns[0] == 0, "a pause is no underrun"
-    ring.paused[0] = 1
+    assert group.hold(i, 0)
     ring.cut(0, at=20)
     assert group.cut(i)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.media.ports import NoPorts, PortAllocator
-from gateway.media.schedule import CATCH_UP_TICKS, TICK_NS, Schedule, period
+from gateway.media.schedule import CATCH_UP_TICKS, TICK_NS, Due, Schedule, period
 
 S = 1_000_000_000
 
@@ -24,6 +24,19 @@ def test_every_tick_is_done_once_or_skipped_and_never_early(pauses):
             done += range(due.first, due.last + 1)
     assert done == sorted(set(done))
     assert len(done) + skipped == (done[-1] + 1 if done else 0)
+
+
+def test_ticks_in_which_nobody_sends_are_never_due_and_come_back_when_somebody_does():
+    schedule = Schedule(S)
+    assert schedule.due(S).last == 0
+    schedule.skip_to(8)
+    assert schedule.due(S + 7 * TICK_NS) is None
+    assert schedule.due(S + 8 * TICK_NS) == Due(8, 8, 0), "and none counts as skipped"
+    schedule.skip_to(16)
+    schedule.resume(S + 10 * TICK_NS + 1)
+    assert schedule.next_tick == 11
+    schedule.resume(S + 20 * TICK_NS)
+    assert schedule.next_tick == 11, "what is due and not done yet is not lost"
 
 
 def test_periods_in_ticks():

@@ -1,0 +1,120 @@
+"""Speech that breaks off, and whose fault it was: each cause provoked alone."""
+
+import errno
+
+import pytest
+
+from gateway.media.schedule import Schedule
+
+from .conftest import Writer
+
+
+class Full:
+    """A socket whose send buffer is full while ``full``."""
+
+    def __init__(self, socket):
+        self._socket, self.full = socket, True
+
+    def send(self, packet):
+        if self.full:
+            raise BlockingIOError(errno.EAGAIN, "the send buffer is full")
+        return self._socket.send(packet)
+
+    def __getattr__(self, name):
+        return getattr(self._socket, name)
+
+
+@pytest.fixture
+def speaking(rig, peer, speech):
+    """A rig with a leg that speaks on row 0 and one that is silent on row 1."""
+    made = rig()
+    for row in (0, 1):
+        made.open(row, peer())
+        assert Writer(made.ring, row).adopt()
+    made.schedule = Schedule(made.now)
+    made.writer = Writer(made.ring, 0)
+    made.writer.lay(speech(100), unfinished=True)
+    return made
+
+
+def turn(rig, ms):
+    """The worker's loop wakes ``ms`` after the last time."""
+    rig.now += int(ms * 1_000_000)
+    due = rig.schedule.due(rig.now)
+    for tick in range(due.first, due.last + 1):
+        rig.engine.tick(tick, rig.now)
+
+
+def run(rig, ms):
+    for _ in range(int(ms / 2.5)):
+        turn(rig, 2.5)
+
+
+def causes(rig, row=0):
+    return {name: count for name, count in account(rig, row).underrun_causes.items() if count}
+
+
+def account(rig, row):
+    rig.engine.publish(rig.now)
+    return rig.engine.close(row, rig.now).statistics
+
+
+def test_none(speaking):
+    run(speaking, 500)
+    assert causes(speaking) == {}
+
+
+def test_synthesis_that_is_late_runs_the_ring_dry(speaking, speech):
+    run(speaking, 1100)
+    speaking.writer.lay(speech(20), unfinished=True)
+    run(speaking, 100)
+    statistics = account(speaking, 0)
+    assert statistics.underrun_causes == {"synthesis": 1, "pacer": 0, "socket": 0}
+    assert statistics.underruns == 1
+    assert statistics.dry_ticks >= 3
+
+
+@pytest.mark.parametrize("stall_ms", [45, 60, 300])
+def test_a_pacer_that_was_held_up_is_late_with_what_was_there(speaking, stall_ms):
+    """Whether the ticks are made up for or skipped: one stall is one underrun, of those that spoke."""
+    run(speaking, 100)
+    turn(speaking, stall_ms)
+    run(speaking, 100)
+    assert int(speaking.ring.stalls[1]) == 0, "nobody missed its silence"
+    speaking.engine.publish(speaking.now)
+    assert causes(speaking) == {"pacer": 1}
+    run(speaking, 5)
+    turn(speaking, stall_ms)
+    assert causes(speaking, 1) == {}
+
+
+def test_two_stalls_are_two(speaking):
+    run(speaking, 100)
+    turn(speaking, 100)
+    run(speaking, 100)
+    turn(speaking, 100)
+    run(speaking, 20)
+    assert causes(speaking) == {"pacer": 2}
+
+
+def test_a_tick_that_is_a_little_late_is_none(speaking):
+    for _ in range(30):
+        turn(speaking, 15)
+    assert causes(speaking) == {}
+
+
+def test_a_full_socket_is_named_and_a_run_of_lost_packets_is_one(speaking):
+    for row in (0, 1):
+        port = speaking.engine.port_of[row]
+        port.rtp = Full(port.rtp)
+    speaking.engine._lanes[speaking.engine.legs[0].group_key].changed()
+    speaking.engine._lanes[speaking.engine.legs[1].group_key].changed()
+    run(speaking, 100)
+    speaking.engine.port_of[0].rtp.full = False
+    run(speaking, 100)
+    speaking.engine.port_of[0].rtp.full = True
+    run(speaking, 40)
+    statistics = account(speaking, 0)
+    assert statistics.underrun_causes == {"synthesis": 0, "pacer": 0, "socket": 2}
+    assert statistics.send_errors >= 7, "many packets, two runs"
+    assert causes(speaking, 1) == {}, "only silence was lost"
