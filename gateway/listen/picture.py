@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,6 +74,9 @@ def _draw_spectrum(axes: Axes, pcm: npt.NDArray[np.int16], seconds: float, figur
     _tidy(axes)
     padded = np.zeros(max(len(pcm), _WINDOW), np.float64)
     padded[: len(pcm)] = pcm / 32768
+    from scipy.signal import ShortTimeFFT  # as in timing.py
+    from scipy.signal.windows import hann
+
     transform = ShortTimeFFT(hann(_WINDOW, sym=False), hop=_HOP, fs=RATE, scale_to="magnitude")
     power = np.abs(transform.stft(padded)) ** 2
     level = 10 * np.log10(power / max(float(power.max()), 1e-12) + 1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -13,22 +14,30 @@ from gateway.listen.receiver import GATHER_S, Capture, Receiver
 
 _START_TIMEOUT_S = 30.0
 _CAPTURE_TIMEOUT_S = 120.0
+_PRIORITY = 1  # the least in real time: before ordinary processes, after media workers
 
 
 class ReceiverProcess:
     """`Receiver(address, ports, record)` in a spawned process, pinned to `cpu` where one is named.
 
+    `realtime`: it goes before ordinary processes of that core, where that is permitted: neighbours who keep it
+    from its socket would be counted as its own losses.
     A context manager; `stop()` ends it and brings the capture over. Raises OSError when a port is taken,
     TimeoutError or ChildProcessError when the process hangs or dies.
     """
 
     def __init__(
-        self, address: str, ports: Sequence[int], record: bool = False, cpu: int | None = None
+        self,
+        address: str,
+        ports: Sequence[int],
+        record: bool = False,
+        cpu: int | None = None,
+        realtime: bool = False,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_main, args=(theirs, address, tuple(ports), record, cpu), daemon=True
+            target=_main, args=(theirs, address, tuple(ports), record, cpu, realtime), daemon=True
         )
         self._process.start()
         theirs.close()
@@ -77,9 +86,14 @@ class ReceiverProcess:
             raise ChildProcessError(f"the receiver process ended by {self._process.exitcode}") from None
 
 
-def _main(pipe: Connection, address: str, ports: tuple[int, ...], record: bool, cpu: int | None) -> None:
+def _main(
+    pipe: Connection, address: str, ports: tuple[int, ...], record: bool, cpu: int | None, realtime: bool
+) -> None:
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
+    if realtime:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
     try:
         receiver = Receiver(address, ports, record)
     except OSError as error:

@@ -21,6 +21,7 @@ import numpy as np
 
 from gateway.listen.clock import StepFreeClock, sample_clocks
 from gateway.listen.packets import PACKET, SLOT, Headers, Ints, parse_headers
+from gateway.listen.stamping import SO_TIMESTAMPNS, until_stamping
 from gateway.listen.store import GrowingArray, Records
 
 BATCH: Final = 512
@@ -36,7 +37,6 @@ RECEIVE_BUFFER: Final = 64 << 20
 """Octets asked of the kernel for each socket; without CAP_NET_ADMIN it grants net.core.rmem_max."""
 
 _SO_RCVBUFFORCE = 33
-_SO_TIMESTAMPNS = 35  # also the type of the control message
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=9I")
 _MEMINFO_DROPS = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
@@ -130,7 +130,7 @@ class _Batch:
     def realtime_ns(self, count: int) -> Ints:
         """CLOCK_REALTIME arrival i64[count] from the control messages."""
         control = self.control[:count]
-        assert (control["type"] == _SO_TIMESTAMPNS).all(), "the kernel did not stamp a datagram"
+        assert (control["type"] == SO_TIMESTAMPNS).all(), "the kernel did not stamp a datagram"
         stamps: Ints = control["seconds"] * 1_000_000_000 + control["nanoseconds"]
         return stamps
 
@@ -160,7 +160,7 @@ class Receiver:
     Times are CLOCK_MONOTONIC of arrival at the kernel (see `gateway.listen.clock`), so they compare with
     `time.monotonic_ns()` of any process on the machine. Port 0 takes a free one: see `local_ports`.
     Not thread-safe, except that `len(receiver)` may be read from anywhere. Raises OSError when a port
-    cannot be bound.
+    cannot be bound, TimeoutError when the kernel gives no times.
     """
 
     def __init__(self, address: str, ports: Sequence[int], record: bool = False) -> None:
@@ -179,6 +179,7 @@ class Receiver:
         try:
             for index, port in enumerate(ports):
                 self._open(address, port, index)
+            until_stamping()
         except BaseException:
             self.close()
             raise
@@ -186,7 +187,7 @@ class Receiver:
     def _open(self, address: str, port: int, index: int) -> None:
         sock = socket.socket(self._family, socket.SOCK_DGRAM)
         self._sockets.append(sock)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         try:
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
         except PermissionError:

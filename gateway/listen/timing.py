@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from gateway.listen.packets import Bools, Ints
 
@@ -74,6 +73,8 @@ def jitter(gaps: Floats, start: float = 0.0) -> Floats:
     """Interarrival jitter after each of `gaps` f64[n], in their unit: J += (|D| - J) / 16 (RFC 3550 A.8)."""
     if not len(gaps):
         return np.empty(0)
+    from scipy.signal import lfilter  # takes long to load, and every command imports this module
+
     out, _ = lfilter([1 / 16], [1, -15 / 16], np.abs(gaps), zi=[start * 15 / 16])
     return np.asarray(out, np.float64)
 
