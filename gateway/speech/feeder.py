@@ -5,7 +5,7 @@ The core of the synthesis worker, without clock, socket or thread. One loop driv
     take(message, now)      when control says something
     made(track, stretch)    when a track has grown, failed(track, failure) when it cannot
     service(now)            every few milliseconds, each millisecond while ``is_cutting``
-    next_track(origin, now) when a maker is free: the track that is to grow next, or None
+    next_tracks(origin, now) when a maker is free: the tracks that are to grow next, together
 
 Messages for control go to ``tell``, always before what they describe is laid. ``drop`` is told each unfinished
 track that nobody listens to any more.
@@ -19,7 +19,10 @@ from typing import Final
 import numpy as np
 
 from gateway.messages import (
+    Append,
+    AskCache,
     AttachLeg,
+    CacheKnown,
     Cut,
     DetachLeg,
     LegDetached,
@@ -32,7 +35,7 @@ from gateway.messages import (
 from gateway.ring import CAPACITY, NEVER, RingBlock
 from gateway.speech.library import Library
 from gateway.speech.recipe import Origin, recipe_of
-from gateway.speech.schedule import deadlines, most_urgent
+from gateway.speech.schedule import LOOKAHEAD, UNIT_NS, Longs, Scheduler, Waiting, deadlines
 from gateway.speech.stream import Stream, Tell, Utterance
 from gateway.speech.track import Failure, Stretch, Track
 
@@ -48,7 +51,9 @@ class _Rows:
 
     ``lay``: something waits for room in the ring; ``awaited``: the generation of a cut under way; ``ends``: the
     position at which the queue is heard; ``grows``: the origin of the audio that it wants more of, or 0;
-    ``made_to``: the position to which audio is made; ``dry_ns``: when it ran out or runs out.
+    ``begun``: some of that is made; ``voice``: the scheduler's number of who makes it; ``track``: its identity;
+    ``made_to``: the position to which audio is made; ``dry_ns``: when it ran out or runs out. ``patient``: nobody
+    hears a gap (see ``gateway.speech.schedule``), and ``dry_ns`` is when a listener would who hears in time.
     """
 
     def __init__(self, block: RingBlock) -> None:
@@ -58,8 +63,12 @@ class _Rows:
         self.awaited = np.full(block.legs, _NOT_CUT, np.int64)
         self.ends = np.full(block.legs, NEVER, np.int64)
         self.grows = np.zeros(block.legs, np.uint8)
+        self.begun = np.zeros(block.legs, np.bool_)
+        self.voice = np.zeros(block.legs, np.int64)
+        self.track = np.zeros(block.legs, np.int64)
         self.made_to = np.zeros(block.legs, np.int64)
         self.dry_ns = np.zeros(block.legs, np.int64)
+        self.patient = np.zeros(block.legs, np.bool_)
 
     def forget(self, row: int) -> None:
         self.lay[row] = False
@@ -69,15 +78,30 @@ class _Rows:
 
 
 class Feeder:
-    """See above. ``blocks``: the rings by number; ``library``: where tracks come from."""
+    """See above. ``blocks``: the rings by number; ``library``: where tracks come from.
+
+    ``together``: how many utterances of a voice are best made together (see ``tts_core.Engine``). ``seek``: asked
+    of each new track whether it is looked for elsewhere; it is not made until ``found`` tells what came of that.
+    """
 
     def __init__(
-        self, blocks: Iterable[RingBlock], library: Library, tell: Tell, drop: Callable[[Track], None]
+        self,
+        blocks: Iterable[RingBlock],
+        library: Library,
+        tell: Tell,
+        drop: Callable[[Track], None],
+        together: Callable[[str], int] = lambda voice: 1,
+        seek: Callable[[Track], bool] = lambda track: False,
     ) -> None:
         self._rings = [_Rows(block) for block in blocks]
         self._library = library
         self._tell = tell
         self._drop = drop
+        self._together = together
+        self._seek = seek
+        self._sought: set[Track] = set()
+        self._scheduler = Scheduler()
+        self._voices: dict[str, int] = {}
         self._readers: dict[Track, dict[Utterance, Stream]] = {}
         self.utterances = 0
         """Utterances that were asked for."""
@@ -107,10 +131,18 @@ class Feeder:
                 self._tell(LegDetached(row=row, ring=ring))
             case Speak():
                 self._speak(message, now_ns)
+            case Append():
+                self._append(message, now_ns)
             case Remove():
                 self._remove(message, now_ns)
             case Cut():
                 self._cut(message, now_ns)
+            case AskCache(speak=speak):
+                self._tell(CacheKnown(speak.key, self._holds(speak)))
+
+    def _holds(self, speak: Speak) -> bool:
+        stream = self._rings[speak.ring].streams.get(speak.row)
+        return stream is not None and self._library.holds(recipe_of(speak, stream.law, stream.ptime_ms))
 
     def _attach(self, message: AttachLeg, now_ns: int) -> None:
         rows = self._rings[message.ring]
@@ -118,6 +150,8 @@ class Feeder:
         stream = Stream(rows.block, message.ring, message.row, message.law, message.ptime_ms, self._tell)
         stream.cut(message.generation, (), message.law)
         rows.streams[message.row] = stream
+        rows.patient[message.row] = message.patient
+        rows.made_to[message.row], rows.dry_ns[message.row] = stream.sent, now_ns
         self._touch(stream, now_ns)
 
     def _detach(self, ring: int, row: int) -> None:
@@ -134,10 +168,23 @@ class Feeder:
             return
         self.utterances += 1
         track = self._library.find(recipe_of(message, stream.law, stream.ptime_ms))
-        utterance = Utterance(message.key, track)
+        track.about = track.about or {"call_id": message.call_id, "utterance_id": message.utterance_id}
+        utterance = Utterance(message.key, track, message.resume.unit if message.resume else 0)
+        if track not in self._readers and not track.complete and self._seek(track):
+            self._sought.add(track)
         self._readers.setdefault(track, {})[utterance] = stream
         stream.enqueue(utterance, message.before, cached=track.complete)
         self._touch(stream, now_ns)
+
+    def _append(self, message: Append, now_ns: int) -> None:
+        stream = self._rings[message.ring].streams.get(message.row)
+        queue = [] if stream is None else stream.queue
+        utterance = next((utterance for utterance in queue if utterance.key == message.key), None)
+        if stream is not None and utterance is not None:
+            manuscript = utterance.track.recipe.manuscript
+            assert manuscript is not None, "appended to what was whole"
+            manuscript.add(message.part, last=message.last)
+            self._touch(stream, now_ns)
 
     def _remove(self, message: Remove, now_ns: int) -> None:
         stream = self._rings[message.ring].streams.get(message.row)
@@ -165,6 +212,23 @@ class Feeder:
             stream.describe(utterance, stretch)
             self._touch(stream, now_ns)
 
+    def found(self, track: Track, stretch: Stretch | None, now_ns: int) -> None:
+        """All of a track that was sought elsewhere, or None: it is to be made here."""
+        self._sought.discard(track)
+        if stretch is not None:
+            self.made(track, stretch, now_ns)
+            return
+        for stream in tuple(self._readers.get(track, {}).values()):
+            self._touch(stream, now_ns)
+
+    def waits(self, track: Track, now_ns: int) -> None:
+        """``track`` is not to be made until something has come from elsewhere; then ``found`` is told."""
+        readers = self._readers.get(track)
+        if readers is not None:
+            self._sought.add(track)
+            for stream in tuple(readers.values()):
+                self._touch(stream, now_ns)
+
     def failed(self, track: Track, failure: Failure, now_ns: int) -> None:
         """``track`` can grow no more. Void when nobody listens to it any more."""
         readers = self._readers.get(track)
@@ -175,14 +239,51 @@ class Feeder:
             stream.lament(utterance)
             self._touch(stream, now_ns)
 
-    def next_track(self, origin: Origin, now_ns: int) -> Track | None:
-        """The track of this origin whose next stretch is due first; None when every leg has enough."""
-        best: tuple[int, Stream] | None = None
+    def next_tracks(self, origin: Origin, now_ns: int) -> list[Track]:
+        """The tracks of this origin that are to grow next, in one step; none when all have enough."""
+        if not self._readers:
+            return []
+        found: list[tuple[_Rows, Longs, Longs]] = []
         for rows in self._rings:
-            urgent = most_urgent(now_ns, rows.grows == origin, rows.made_to - rows.block.sent, rows.dry_ns)
-            if urgent is not None and (best is None or urgent[1] < best[0]):
-                best = urgent[1], rows.streams[urgent[0]]
-        return best[1].outlook().grow if best else None
+            which = np.flatnonzero(rows.grows == origin)
+            slack = rows.made_to[which] - rows.block.sent[which]
+            short = slack < LOOKAHEAD
+            found.append((rows, which[short], slack[short]))
+        waiting = Waiting(
+            slack=np.concatenate([slack for _, _, slack in found]),
+            since_ns=np.concatenate([rows.dry_ns[which] for rows, which, _ in found]),
+            begun=np.concatenate([rows.begun[which] for rows, which, _ in found]),
+            voice=np.concatenate([rows.voice[which] for rows, which, _ in found]),
+            track=np.concatenate([rows.track[which] for rows, which, _ in found]),
+            patient=np.concatenate([rows.patient[which] for rows, which, _ in found]),
+        )
+        chosen = self._scheduler.choose(now_ns, waiting)
+        if not chosen:
+            return []
+        legs = [(rows, row) for rows, which, _ in found for row in which.tolist()]
+        tracks = (rows.streams[row].outlook().grow for rows, row in map(legs.__getitem__, chosen))
+        return [track for track in tracks if track is not None]
+
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        """Legs with less audio ahead of them than is made ahead, by voice: without any of it, and others."""
+        first, more = np.zeros((2, len(self._voices)), np.int64)
+        for rows in self._rings:
+            short = (rows.grows != _NOTHING) & (rows.made_to - rows.block.sent < LOOKAHEAD)
+            for count, which in ((first, short & ~rows.begun), (more, short & rows.begun)):
+                count += np.bincount(rows.voice[which], minlength=len(count))
+        return {name: (int(first[number]), int(more[number])) for name, number in self._voices.items()}
+
+    def took(self, voice: str, seconds: float, tracks: int, units: int, *, first: bool) -> None:
+        """A step of this voice for so many tracks made so much; ``first``: it was of first stretches."""
+        number = self._voice(voice)
+        self._scheduler.share(number, self._together(voice))  # which is known once the voice is loaded
+        self._scheduler.took(number, int(seconds * 1e9), tracks, units, first=first)
+
+    def _voice(self, name: str) -> int:
+        number = self._voices.get(name)
+        if number is None:
+            number = self._voices[name] = self._scheduler.voice(1)
+        return number
 
     # -- the rings ----------------------------------------------------------------------------------------
 
@@ -199,7 +300,7 @@ class Feeder:
             for row in np.flatnonzero(due).tolist():
                 self._touch(rows.streams[row], now_ns)
             slack = rows.made_to - block.sent
-            rows.dry_ns = deadlines(now_ns, slack, rows.dry_ns)
+            rows.dry_ns = np.where(rows.patient, rows.dry_ns, deadlines(now_ns, slack, rows.dry_ns))
 
     def _touch(self, stream: Stream, now_ns: int) -> None:
         """Lay what can be laid, release what was heard, and note what the leg will need next."""
@@ -210,10 +311,23 @@ class Feeder:
         rows.lay[row] = outlook.lay
         rows.awaited[row] = _NOT_CUT if stream.awaited is None else stream.awaited
         rows.ends[row] = outlook.ends
-        rows.grows[row] = _NOTHING if outlook.grow is None else outlook.grow.recipe.origin
-        rows.made_to[row] = stream.sent + outlook.made
-        if not (outlook.made or waited_dry):
+        if outlook.grow is None or outlook.grow in self._sought:
+            rows.grows[row] = _NOTHING
+        else:
+            rows.grows[row] = outlook.grow.recipe.origin
+            rows.begun[row] = outlook.grow.units > 0
+            rows.voice[row] = self._voice(outlook.grow.recipe.voice)
+            rows.track[row] = id(outlook.grow)
+        made_to = stream.sent + outlook.made
+        if rows.patient[row]:
+            grown = made_to - int(rows.made_to[row])
+            if grown < 0:  # cut: the listener has thrown away what he had
+                rows.dry_ns[row] = now_ns
+            elif grown or not waited_dry:
+                rows.dry_ns[row] = max(int(rows.dry_ns[row]), now_ns) + grown * UNIT_NS
+        elif not (outlook.made or waited_dry):
             rows.dry_ns[row] = now_ns
+        rows.made_to[row] = made_to
         for utterance in stream.queue:
             track = utterance.track
             if not track.kept:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final
 
-from gateway.speech.recipe import Recipe
+from gateway.speech.recipe import Origin, Recipe
 from gateway.speech.track import Failure, Stretch, Track
 
 _ENTRY_SHARE: Final = 32
@@ -48,10 +49,14 @@ class Library:
         self.misses += 1
         track = self._growing.get(recipe)
         if track is None:
-            track = Track(recipe, kept=self._capacity > 0)
+            track = Track(recipe, kept=self._capacity > 0 and recipe.cacheable)
             if track.kept:
                 self._growing[recipe] = track
         return track
+
+    def holds(self, recipe: Recipe) -> bool:
+        """Whether its audio is made, or being made for somebody."""
+        return recipe in self._complete or recipe in self._growing
 
     def grow(self, track: Track, stretch: Stretch) -> None:
         """Append what was made; a kept track enters the cache with its last stretch."""
@@ -61,7 +66,8 @@ class Library:
             return
         self._growing_octets += track.octets - before
         if (
-            track.octets * _ENTRY_SHARE > self._capacity
+            stretch.passing
+            or track.octets * _ENTRY_SHARE > self._capacity
             or self._growing_octets * _GROWING_SHARE > self._capacity
         ):
             self._leave(track)
@@ -80,6 +86,13 @@ class Library:
         self._leave(track)
         track.let_go()
 
+    def forget(self, voices: Collection[str] | None) -> None:
+        """Cache nothing that these voices said, None: any: they are gone, or say it otherwise now."""
+        for recipe in [recipe for recipe in self._complete if _said_by(recipe, voices)]:
+            self.octets -= cost(self._complete.pop(recipe))
+        for track in [track for recipe, track in self._growing.items() if _said_by(recipe, voices)]:
+            self.abandon(track)
+
     def _leave(self, track: Track) -> None:
         if self._growing.get(track.recipe) is track:
             del self._growing[track.recipe]
@@ -91,6 +104,13 @@ class Library:
         while self.octets > self._capacity:
             _, oldest = self._complete.popitem(last=False)
             self.octets -= cost(oldest)
+
+
+def _said_by(recipe: Recipe, voices: Collection[str] | None) -> bool:
+    """Whether one of `voices` may speak in it: SSML can name any."""
+    if voices is None:
+        return recipe.origin is Origin.VOICE
+    return recipe.voice in voices or (recipe.kind == "ssml" and bool(voices))
 
 
 def cost(track: Track) -> int:

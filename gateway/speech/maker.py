@@ -1,39 +1,22 @@
-"""A thread that makes audio, one stretch at a time, so that the loop never waits for an engine or a disk.
+"""A thread that makes audio, a step at a time, so that the loop never waits for an engine or a disk.
 
-The loop orders a track's next stretch; the thread makes it and hands it back. Between two stretches the loop
-is free to order another track's, which is how a new utterance overtakes a long one. Generators live and end in
-the thread, because an engine belongs to the thread that made it.
+The loop orders the next stretch of a few tracks; the thread makes them, taking the steps of an engine's networks
+for all of them at once, and hands each back when it is made. After that the loop is free to order others, which
+is how a new utterance overtakes a long one. Generators live and end in the thread, because an engine belongs to
+the thread that made it.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Final
 
 from gateway.messages import VoiceInfo
-from gateway.speech.recipe import Recipe
-from gateway.speech.track import Failure, Stretch, Track
-from telephony_codecs import MediaFileError
-from tts_core import CallerError, EngineError, ScriptError, UnknownVoice
-
-log = logging.getLogger("voxtrunk.speech")
-
-Stretches = Generator[Stretch, None, None]
-Source = Callable[[Recipe], Stretches]
-
-_CAUSES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (UnknownVoice, "unknown_voice"),
-    (ScriptError, "bad_ssml"),
-    (CallerError, "bad_request"),
-    (EngineError, "engine_error"),
-    (MediaFileError, "bad_prompt"),
-    (OSError, "bad_prompt"),
-)
+from gateway.speech.making import Making, Source, Step
+from gateway.speech.track import Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +33,7 @@ class Unusable:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The next stretch of ``track``, or why there is none. ``seconds``: how long it took."""
-
-    track: Track
-    result: Stretch | Failure
-    seconds: float
-
-
-Outcome = Opened | Unusable | Made
+Outcome = Opened | Unusable | Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +44,7 @@ class _Drop:
 class Maker:
     """The thread. ``open_source`` is called in it, once; ``deliver`` too, with every outcome.
 
-    One order at a time: the next may be given when the last was delivered. The thread is a daemon, for
+    One order at a time: the next may be given when all of the last is made. The thread is a daemon, for
     nothing can be done about one that waits for a dead disk.
     """
 
@@ -82,14 +56,20 @@ class Maker:
     ) -> None:
         self._open_source = open_source
         self._deliver = deliver
-        self._orders: SimpleQueue[Track | _Drop | None] = SimpleQueue()
-        self._growing: dict[Track, Stretches] = {}
+        self._orders: SimpleQueue[Sequence[Track] | _Drop | None] = SimpleQueue()
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def make(self, track: Track) -> None:
-        """Order the next stretch of ``track``."""
-        self._orders.put(track)
+    @property
+    def busy_s(self) -> float:
+        """For how long it has been at what it is making; 0 when it is idle."""
+        since = self._busy_since
+        return 0.0 if since is None else time.perf_counter() - since
+
+    def make(self, tracks: Sequence[Track]) -> None:
+        """Order the next stretch of each of ``tracks``."""
+        self._orders.put(tracks)
 
     def drop(self, track: Track) -> None:
         """Close the generator of a track that nobody listens to."""
@@ -109,35 +89,13 @@ class Maker:
             self._deliver(Unusable(error))
             return
         self._deliver(Opened(voices))
+        making = Making(source)
         while (order := self._orders.get()) is not None:
             if isinstance(order, _Drop):
-                if (stretches := self._growing.pop(order.track, None)) is not None:
-                    stretches.close()
+                making.drop(order.track)
             else:
-                begin = time.perf_counter()
-                result = self._step(source, order)
-                self._deliver(Made(order, result, time.perf_counter() - begin))
-        for stretches in self._growing.values():
-            stretches.close()
-
-    def _step(self, source: Source, track: Track) -> Stretch | Failure:
-        """One stretch. Whatever goes wrong is this utterance's failure and nobody else's."""
-        try:
-            stretches = self._growing.get(track)
-            if stretches is None:
-                stretches = self._growing[track] = source(track.recipe)
-            stretch = next(stretches)
-        except Exception as error:
-            self._growing.pop(track, None)
-            return _failure(error)
-        if stretch.last:
-            del self._growing[track]
-        return stretch
-
-
-def _failure(error: Exception) -> Failure:
-    cause = next((word for kind, word in _CAUSES if isinstance(error, kind)), None)
-    if cause is None:
-        log.error("speech failed in a way that nobody foresaw", exc_info=error)
-        cause = "internal_error"
-    return Failure(cause, str(error) or type(error).__name__)
+                self._busy_since = time.perf_counter()
+                for step in making.step(order):
+                    self._deliver(step)
+                self._busy_since = None
+        making.close()

@@ -8,19 +8,26 @@ import numpy as np
 
 from gateway.messages import Law as LawName
 from gateway.settings import Settings
+from gateway.speech.abroad import open_door
+from gateway.speech.lexicons import at_start
 from gateway.speech.recipe import Recipe
 from gateway.speech.voice import VoiceSource
 from telephony_codecs import LINE_RATE, Law, decode, write_wav
-from tts_core import open_default
 
 
 def encode_text(text: str, voice: str | None, law: LawName, settings: Settings, ptime_ms: int = 20) -> bytes:
     """The G.711 octets of ``text``, whole packets. Raises ``tts_core`` errors."""
-    door = open_default(settings.voices_folder, settings.neural_runtime)
-    source = VoiceSource(door, settings.level_dbm0, settings.default_voice)
+    door, abroad = open_door(settings)
+    source = VoiceSource(
+        door, settings.level_dbm0, settings.default_voice, at_start(settings.lexicons_folder)
+    )
     name = voice or settings.default_voice
     recipe = Recipe("text", text, None, name, 1.0, 0.0, law, ptime_ms)
-    return b"".join(stretch.payload for stretch in source(recipe))
+    try:
+        return b"".join(stretch.payload for stretch in source(recipe))
+    finally:
+        if abroad is not None:
+            abroad.close()
 
 
 def write_line_audio(path: Path, text: str, voice: str | None, law: LawName, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.messages import Described, FromSynthesis, Law, Laying, SpeechFailed
+from gateway.messages import Described, FromSynthesis, Law, Laying, MarkAt, SpeechFailed, Word
 from gateway.ring import CAPACITY, NEVER, UNIT_OCTETS, RingBlock
 from gateway.speech.schedule import LOOKAHEAD
 from gateway.speech.track import Stretch, Track
@@ -25,6 +25,8 @@ Tell = Callable[[FromSynthesis], None]
 _HORIZON: Final = LOOKAHEAD + CAPACITY
 _RING_OCTETS: Final = CAPACITY * UNIT_OCTETS
 _NOTHING: Final = memoryview(b"")
+_IN_TIME: Final = 100
+"""Units: within a second a first stretch is to be made (``gateway.calls.demand``)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,10 +34,12 @@ class Utterance:
     """A track in a leg's queue. Its unit ``offset`` lies at ring position ``at``, units up to ``laid`` follow.
 
     ``at`` None: nothing of it lies in the ring, and ``offset`` is the first unit that the caller has not heard.
+    ``base``: the unit of the whole utterance at which the track begins; control is told units of the whole.
     """
 
     key: int
     track: Track
+    base: int = 0
     at: int | None = None
     offset: int = 0
     laid: int = 0
@@ -117,11 +121,12 @@ class Stream:
                 row=self.row,
                 ring=self.ring,
                 key=utterance.key,
-                units=track.units,
+                units=utterance.base + track.units,
                 complete=stretch.last,
-                words=stretch.words,
-                marks=stretch.marks,
+                words=_moved_words(stretch.words, utterance.base),
+                marks=tuple(MarkAt(mark.name, mark.unit + utterance.base) for mark in stretch.marks),
                 cached=cached,
+                awaits=stretch.awaits,
             )
         )
 
@@ -136,7 +141,7 @@ class Stream:
                 key=utterance.key,
                 cause=track.failure.cause,
                 detail=track.failure.detail,
-                end_unit=track.units,
+                end_unit=utterance.base + track.units,
             )
         )
 
@@ -178,7 +183,7 @@ class Stream:
             for utterance in self.queue:
                 if not self._lay(utterance):
                     break
-            self._mark_end()
+            self._mark()
         return heard
 
     def outlook(self) -> Outlook:
@@ -191,7 +196,8 @@ class Stream:
             track = utterance.track
             made += track.units - utterance.unheard(sent)
             if not track.complete:
-                return Outlook(made, free and made > ahead, track, NEVER)
+                grow = None if track.starved else track
+                return Outlook(made, free and made > ahead, grow, NEVER)
             if made >= _HORIZON:
                 return Outlook(made, free, None, NEVER)
         all_laid = not self.queue or (self.queue[-1].at is not None and made <= ahead)
@@ -239,7 +245,7 @@ class Stream:
         while utterance.laid < track.units:
             payload = self._in_law(track.recipe.law, track.payload(utterance.laid))
             end = utterance.laid + len(payload) // UNIT_OCTETS
-            last = track.complete and end == track.units
+            last = track.settled and end == track.units
             utterance.laid += block.lay(row, payload, unfinished=not last) // UNIT_OCTETS
             if utterance.laid < end:
                 return False
@@ -251,15 +257,32 @@ class Stream:
             return payload
         return memoryview(transcode(bytes(payload[:_RING_OCTETS]), law, self.law))
 
-    def _mark_end(self) -> None:
-        """An utterance whose end was not known when its last block was laid leaves no underrun behind it."""
-        if not self.block.unfinished[self.row]:
-            return
+    def _mark(self) -> None:
+        """See to it that a dry ring is an underrun only where speech was to follow.
+
+        Not behind an utterance whose end was not known when its last block was laid; nor where its writer is
+        late: what is written when less than ``_IN_TIME`` lies ahead may begin late.
+        """
         newest = next((utterance for utterance in reversed(self.queue) if utterance.at is not None), None)
-        if newest is None or (newest.track.complete and newest.laid == newest.track.units):
-            self.block.lay(self.row, _NOTHING, unfinished=False)
+        unfinished = bool(self.block.unfinished[self.row])
+        if newest is None or (newest.track.settled and newest.laid == newest.track.units):
+            follows = False
+        else:
+            follows = unfinished or self.block.ahead(self.row) >= _IN_TIME
+        if follows != unfinished:
+            self.block.lay(self.row, _NOTHING, unfinished=follows)
 
     def _begin(self, utterance: Utterance) -> None:
         at = int(self.block.written[self.row])
         utterance.at = at
-        self._tell(Laying(self.row, self.ring, utterance.key, self.generation, at, utterance.offset))
+        offset = utterance.base + utterance.offset
+        self._tell(Laying(self.row, self.ring, utterance.key, self.generation, at, offset))
+
+
+def _moved_words(words: tuple[Word, ...], units: int) -> tuple[Word, ...]:
+    if not units:
+        return words
+    return tuple(
+        Word(word.char_start, word.char_end, word.start_unit + units, word.end_unit + units, word.into)
+        for word in words
+    )

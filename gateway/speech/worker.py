@@ -1,6 +1,6 @@
 """The synthesis worker process: text to G.711 in the legs' rings.
 
-    python -m gateway.speech.worker --link FD --rings FD:LEGS,FD:LEGS
+    python -m gateway.speech.worker --link FD --rings FD:LEGS,FD:LEGS --index N
 
 A thin shell: it owns the loop, the clock, the link and the threads, and drives ``gateway.speech.feeder``. An
 error of its own ends the process, and control starts another; an engine's error ends one utterance.
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
+import logging
 import os
 import signal
 import socket
@@ -18,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -25,23 +28,60 @@ import uvloop
 
 from gateway import logs
 from gateway.link import Link
-from gateway.messages import AttachLeg, Cut, SynthesisReady, SynthesisStatistics, ToSynthesis, VoiceInfo
+from gateway.messages import (
+    AttachLeg,
+    Cut,
+    RenewVoices,
+    SetLogLevel,
+    SynthesisReady,
+    SynthesisStatistics,
+    ToSynthesis,
+    VoiceInfo,
+    VoicesChanged,
+    VoicesRenewed,
+)
 from gateway.ring import RingBlock
 from gateway.settings import Settings, effective_settings
+from gateway.speech import abroad, gpu
 from gateway.speech.feeder import Feeder
+from gateway.speech.lexicons import GLOBAL, always, at_start
 from gateway.speech.library import Library
-from gateway.speech.maker import Maker, Opened, Outcome, Source, Unusable
+from gateway.speech.load import Load
+from gateway.speech.maker import Maker, Opened, Outcome, Unusable
+from gateway.speech.making import Made, Source, Step
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import Origin
-from gateway.speech.track import Failure, Track
+from gateway.speech.shared import SharedSpeech
+from gateway.speech.shelf import ShelfWatch
+from gateway.speech.track import Failure, Stretch, Track
 from gateway.speech.voice import VoiceSource
-from tts_core import open_default
+from gateway.speech.work import Work
+from telephony_codecs import LINE_RATE
+from tts_core import Arrival, LexiconError
+from tts_core.remote import Abroad
 
-_SERVICE_S: Final = 0.005
+log = logging.getLogger("voxtrunk.speech")
+
+_SERVICE_S: Final = 0.02
+"""What cannot wait (a new order, a made stretch, a cut) is seen to at once; rings run low over half a second."""
 _CUT_POLL_S: Final = 0.001
-_STATISTICS_NS: Final = 1_000_000_000
+_STATISTICS_NS: Final = 250_000_000
+"""Control takes a worker that is silent for seconds for one that hangs."""
+_STUCK_S: Final = 10.0
+"""An engine that is at one stretch for so long does not come back."""
 _SWITCH_S: Final = 0.0005
 """How long the threads that make speech may hold the interpreter while the loop waits for it."""
+
+
+@dataclass(slots=True)
+class _Order:
+    """What a maker is at. ``first``: first stretches; ``open``: tracks not yet made; ``units``: what is made."""
+
+    voice: str
+    tracks: int
+    first: bool
+    open: set[Track]
+    units: int = 0
 
 
 class SynthesisWorker:
@@ -50,12 +90,22 @@ class SynthesisWorker:
     def __init__(self, link: Link[ToSynthesis], blocks: list[RingBlock], settings: Settings) -> None:
         self._link = link
         self._library = Library(settings.cache_octets)
-        self._feeder = Feeder(blocks, self._library, link.send, self._drop)
+        self._feeder = Feeder(blocks, self._library, link.send, self._drop, self._together, self._seek)
+        shares = settings.redis_url is not None and settings.redis_speech_octets > 0
+        self._shared = SharedSpeech(settings, self._print_of) if shares else None
+        self._seeking: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[tuple[Origin, Outcome]] = asyncio.Queue()
         self._idle: set[Origin] = set()
+        self._ordered: dict[Origin, _Order] = {}
+        self._load = Load()
         self._cutting = asyncio.Event()
-        self._synthesis_seconds = self._audio_seconds = 0.0
+        self._work = Work()
+        self._abroad: Abroad | None = None
+        self._utilisation = 0.0
         self._voices: VoiceSource | None = None
+        self._folder = settings.voices_folder
+        self._lexicons_folder = settings.lexicons_folder
+        self._shelf: ShelfWatch | None = None
         self._makers = {
             Origin.VOICE: Maker("voice", partial(self._open_voices, settings), self._deliver(Origin.VOICE)),
             Origin.FILE: Maker("prompt", partial(_open_prompts, settings), self._deliver(Origin.FILE)),
@@ -74,8 +124,16 @@ class SynthesisWorker:
                 for task in tasks:
                     task.cancel()
         finally:
+            if self._shelf is not None:
+                self._shelf.close()
             for maker in self._makers.values():
                 maker.close()
+            if self._abroad is not None:
+                self._abroad.close()
+            if self._shared is not None:
+                for task in tuple(self._seeking):
+                    task.cancel()
+                await self._shared.close()
             await self._link.close()
 
     async def _open(self) -> None:
@@ -88,12 +146,48 @@ class SynthesisWorker:
             assert isinstance(outcome, Opened)
             voices += outcome.voices
             self._idle.add(origin)
+        assert self._voices is not None
+        for voice, (busy_s, audio_s) in self._voices.tried.items():
+            self._load.begin(voice, busy_s, audio_s)
+        for voice in self._voices.abroad():
+            self._load.begin_abroad(voice)
         gc.collect()
         gc.freeze()  # what is loaded by now stays; do not look through it again
         self._link.send(SynthesisReady(os.getpid(), voices))
+        loop = asyncio.get_running_loop()
+
+        def deliver(changed: frozenset[str], asked: bool) -> None:
+            others = asked and self._read_lexicons()
+            loop.call_soon_threadsafe(self._offer, changed, asked, others)
+
+        self._shelf = ShelfWatch(self._folder, self._voices.renew, deliver)
+
+    def _read_lexicons(self) -> bool:
+        """Follow the lexicon of every utterance as it is now, if it can be read; whether it is another."""
+        assert self._voices is not None
+        try:
+            return self._voices.follow(always(self._lexicons_folder))
+        except (LexiconError, OSError) as error:
+            log.error("the lexicon %s stays as it was: %s", GLOBAL, error)
+            return False
+
+    def _offer(self, changed: frozenset[str], asked: bool, lexicons: bool) -> None:
+        """Voices were added or removed, or somebody asked whether they or the ``lexicons`` were."""
+        assert self._voices is not None
+        if lexicons:
+            self._library.forget(None)
+        if changed:
+            self._library.forget(changed)
+            self._link.send(VoicesChanged(self._voices.voices()))
+        if asked:
+            self._link.send(VoicesRenewed(tuple(sorted(changed)), self._voices.left_out))
 
     def _take(self, message: ToSynthesis) -> None:
         now_ns = time.monotonic_ns()
+        if isinstance(message, SetLogLevel):
+            logs.set_level(message.level)
+        elif isinstance(message, RenewVoices) and self._shelf is not None:
+            self._shelf.look()
         self._feeder.take(message, now_ns)
         self._order(now_ns)
         if isinstance(message, AttachLeg | Cut):
@@ -112,41 +206,125 @@ class SynthesisWorker:
 
     def _open_voices(self, settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
         """In the voices' thread: open the engines, and warm those voices that are to be warm."""
-        synthesiser = open_default(settings.voices_folder, settings.neural_runtime)
-        self._voices = source = VoiceSource(synthesiser, settings.level_dbm0, settings.default_voice)
+        synthesiser, self._abroad = abroad.open_door(
+            settings, lambda: self._utilisation, settings.synthesis_workers
+        )
+        self._voices = source = VoiceSource(
+            synthesiser,
+            settings.level_dbm0,
+            settings.default_voice,
+            at_start(settings.lexicons_folder),
+            settings.prompt_seconds,
+        )
+        if self._abroad is not None:
+            self._abroad.warm()
         if settings.warm_in_background:
             loading = partial(source.load, settings.warm_voices)
             threading.Thread(target=loading, name="warm", daemon=True).start()
         else:
             source.warm(settings.warm_voices)
-        return source, source.voices()
+        return source.parts, source.voices()
 
     def _order(self, now_ns: int) -> None:
         """Give every idle maker the most urgent work that it can do."""
         for origin in tuple(self._idle):
-            track = self._feeder.next_track(origin, now_ns)
-            if track is not None:
+            tracks = self._feeder.next_tracks(origin, now_ns)
+            if tracks:
                 self._idle.remove(origin)
-                self._makers[origin].make(track)
+                self._ordered[origin] = _Order(
+                    tracks[0].recipe.voice,
+                    len(tracks),
+                    not all(track.units for track in tracks),
+                    set(tracks),
+                )
+                self._makers[origin].make(tracks)
 
     def _drop(self, track: Track) -> None:
         self._makers[track.recipe.origin].drop(track)
+
+    # -- what other nodes have made -----------------------------------------------------------------------
+
+    def _seek(self, track: Track) -> bool:
+        key = self._shared.key(track.recipe) if self._shared else None
+        if key is None:
+            return False
+        task = asyncio.create_task(self._ask_others(track, key), name="seek speech")
+        self._seeking.add(task)
+        task.add_done_callback(self._seeking.discard)
+        return True
+
+    async def _ask_others(self, track: Track, key: str) -> None:
+        assert self._shared is not None
+        found = await self._shared.fetch(track.recipe, key)
+        now_ns = time.monotonic_ns()
+        self._feeder.found(track, found, now_ns)
+        self._order(now_ns)
+
+    def _print_of(self, voice: str) -> str | None:
+        return self._voices.print_of(voice) if self._voices else None
 
     async def _collect(self) -> None:
         """Take over what is made, as soon as it is."""
         while True:
             origin, outcome = await self._outcomes.get()
-            assert not isinstance(outcome, Opened | Unusable)
             now_ns = time.monotonic_ns()
-            self._idle.add(origin)
-            self._synthesis_seconds += outcome.seconds
-            before = outcome.track.units
-            if isinstance(outcome.result, Failure):
-                self._feeder.failed(outcome.track, outcome.result, now_ns)
-            else:
-                self._feeder.made(outcome.track, outcome.result, now_ns)
-            self._audio_seconds += (outcome.track.units - before) / 100
+            assert isinstance(outcome, Step)
+            order = self._ordered[origin]
+            order.open.difference_update(made.track for made in outcome.made)
+            for made in outcome.made:
+                order.units += self._take_over(made, now_ns)
+            if outcome.seconds is not None:
+                self._feeder.took(order.voice, outcome.seconds, order.tracks, order.units, first=order.first)
+                self._work.stepped(order.voice, outcome.seconds, order.tracks, self._together(order.voice))
+                if origin is Origin.VOICE:
+                    self._load.worked(outcome.seconds, now_ns)
+                self._idle.add(origin)
+                self._order(now_ns)
+
+    def _take_over(self, made: Made, now_ns: int) -> int:
+        """Let a track grow; returns the units that it grew by."""
+        before = made.track.units
+        if isinstance(made.result, Arrival):
+            self._await(made.track, made.result, now_ns)
+            return 0
+        self._weigh(made, now_ns)
+        if isinstance(made.result, Failure):
+            self._feeder.failed(made.track, made.result, now_ns)
+        else:
+            self._feeder.made(made.track, made.result, now_ns)
+            if self._shared is not None and made.track.complete and made.track.kept:
+                self._shared.keep(made.track)
+        grown = made.track.units - before
+        self._work.made(made.track.recipe.voice, made.seconds, grown / 100)
+        return grown
+
+    def _await(self, track: Track, arrival: Arrival, now_ns: int) -> None:
+        """Leave a track alone until what it waits for has come."""
+        loop = asyncio.get_running_loop()
+
+        def here() -> None:
+            now_ns = time.monotonic_ns()
+            self._feeder.found(track, None, now_ns)
             self._order(now_ns)
+
+        def came() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
+                loop.call_soon_threadsafe(here)
+
+        self._feeder.waits(track, now_ns)
+        arrival.when(came)
+
+    def _weigh(self, made: Made, now_ns: int) -> None:
+        """Account for what a stretch of speech has cost; not of one that another began, or with recordings."""
+        recipe, first, result = made.track.recipe, not made.track.units, made.result
+        if not isinstance(result, Stretch) or recipe.origin is not Origin.VOICE or recipe.files:
+            return
+        if first and recipe.resume:
+            return
+        self._load.made(recipe.voice, made.seconds, len(result.payload) / LINE_RATE, now_ns, first=first)
+
+    def _together(self, voice: str) -> int:
+        return self._voices.together(voice) if self._voices else 1
 
     # -- time ---------------------------------------------------------------------------------------------
 
@@ -157,10 +335,19 @@ class SynthesisWorker:
             now_ns = time.monotonic_ns()
             self._feeder.service(now_ns)
             self._order(now_ns)
+            if self._makers[Origin.VOICE].busy_s > _STUCK_S:
+                self._give_up(now_ns)
             if now_ns >= next_statistics_ns:
                 next_statistics_ns = now_ns + _STATISTICS_NS
-                self._link.send(self._statistics())
+                self._link.send(self._statistics(now_ns))
             await asyncio.sleep(_SERVICE_S)
+
+    def _give_up(self, now_ns: int) -> None:
+        """An engine hangs: say over whose speech, so that nobody else tries it, and end the process."""
+        detail = f"the engine was at one stretch for {_STUCK_S:g} s"
+        for track in self._ordered[Origin.VOICE].open:
+            self._feeder.failed(track, Failure("engine_error", detail), now_ns)
+        raise RuntimeError(detail)
 
     async def _follow_cuts(self) -> None:
         """While a cut is under way, look more often: the rest of the queue is to follow without a gap."""
@@ -173,18 +360,24 @@ class SynthesisWorker:
                 self._order(now_ns)
                 await asyncio.sleep(_CUT_POLL_S)
 
-    def _statistics(self) -> SynthesisStatistics:
+    def _statistics(self, now_ns: int) -> SynthesisStatistics:
         library = self._library
+        self._utilisation = self._load.utilisation(now_ns)
         return SynthesisStatistics(
             utterances=self._feeder.utterances,
             cache_hits=library.hits,
             cache_misses=library.misses,
             cache_octets=library.octets,
             cache_entries=len(library),
-            synthesis_seconds=self._synthesis_seconds,
-            audio_seconds=self._audio_seconds,
             streams=self._feeder.streams,
             resets=self._voices.resets if self._voices else 0,
+            utilisation=self._utilisation,
+            costs=self._load.costs(now_ns),
+            work=self._work.told(self._feeder.waiting()),
+            gpu=gpu.memory(),
+            shared=self._shared.statistics() if self._shared else None,
+            providers=abroad.work(self._abroad) if self._abroad else (),
+            fail_overs=abroad.fail_overs(self._abroad) if self._abroad else (),
         )
 
 
@@ -194,10 +387,10 @@ def _open_prompts(settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
 
 async def _main(arguments: argparse.Namespace) -> None:
     settings = effective_settings()
-    logs.configure(settings)
+    logs.configure(settings, f"synthesis-{arguments.index}")
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # control lets speech finish; its death ends the link
     sys.setswitchinterval(_SWITCH_S)
     link: Link[ToSynthesis] = await Link.open(socket.socket(fileno=arguments.link), ToSynthesis)
@@ -215,6 +408,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--link", type=int, required=True)
     parser.add_argument("--rings", type=_rings, required=True)
+    parser.add_argument("--index", type=int, default=0)
     uvloop.run(_main(parser.parse_args()))
 
 

@@ -23,7 +23,7 @@ from gateway.messages import (
     SpeechFailed,
     ToSynthesis,
 )
-from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
+from gateway.ring import CAPACITY, NEVER, UNIT_OCTETS, RingBlock
 from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library
 from gateway.speech.recipe import Origin
@@ -58,7 +58,10 @@ class Rig:
         self.block = RingBlock.create(len(ptimes))
         self.ptimes = ptimes
         self.library = Library(capacity)
-        self.feeder = Feeder([self.block], self.library, self._tell, self._drop)
+        self.seeking: set[str] | None = None
+        """Sources that are looked for elsewhere; ``sought`` are their tracks."""
+        self.sought: list[Track] = []
+        self.feeder = Feeder([self.block], self.library, self._tell, self._drop, seek=self._seek)
         self.now_ns = 0
         self.log: list[FromSynthesis] = []
         self.inbox: deque[ToSynthesis] = deque()
@@ -136,6 +139,12 @@ class Rig:
     def of(self, kind: type[FromSynthesis]) -> list[FromSynthesis]:
         return [message for message in self.log if isinstance(message, kind)]
 
+    def _seek(self, track: Track) -> bool:
+        wanted = track.recipe.source in (self.seeking or ())
+        if wanted:
+            self.sought.append(track)
+        return wanted
+
     def _tell(self, message: FromSynthesis) -> None:
         self.log.append(message)
         match message:
@@ -165,7 +174,7 @@ class Rig:
         """Make the ``count`` most urgent stretches; returns the last track that grew."""
         track = None
         for _ in range(count):
-            track = self.feeder.next_track(Origin.VOICE, self.now_ns)
+            track = next(iter(self.feeder.next_tracks(Origin.VOICE, self.now_ns)), None)
             if track is None:
                 break
             if track not in self._growing:
@@ -177,7 +186,7 @@ class Rig:
 
     def fail(self) -> None:
         """The engine cannot go on with the track that is due."""
-        track = self.feeder.next_track(Origin.VOICE, self.now_ns)
+        track = next(iter(self.feeder.next_tracks(Origin.VOICE, self.now_ns)), None)
         if track is not None:
             self.feeder.failed(track, Failure("engine_error", "no breath"), self.now_ns)
 
@@ -205,7 +214,7 @@ class Rig:
         if (
             readable
             and block.sent[row] < min(block.cut_at[row], block.written[row])
-            and not block.paused[row]
+            and block.hold_at[row] == NEVER
         ):
             return
         block.acked[row] = generation
@@ -218,7 +227,7 @@ class Rig:
         end = int(block.written[row])
         if block.acked[row] != block.generation[row]:
             end = min(end, int(block.cut_at[row]))
-        if generation != block.acked[row] or block.paused[row] or end - sent < units:
+        if generation != block.acked[row] or block.hold_at[row] != NEVER or end - sent < units:
             return
         begin = sent % CAPACITY * UNIT_OCTETS
         packet = block.frames[row, begin : begin + units * UNIT_OCTETS].tobytes()
@@ -255,7 +264,7 @@ class Rig:
 
     def finish(self, limit: int = 20_000) -> None:
         """Let everybody do their work until nothing is left to say."""
-        self.block.paused[:] = 0
+        self.block.hold_at[:] = NEVER
         while limit and (self.inbox or self.answers or self.has_speech or self.feeder.is_cutting):
             self.step(making=True)
             limit -= 1

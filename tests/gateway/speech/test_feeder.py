@@ -10,6 +10,7 @@ import pytest
 from gateway.messages import Described, Laying, LegDetached, Removed, SpeechFailed
 from gateway.ring import CAPACITY, UNIT_OCTETS
 from gateway.speech.schedule import LOOKAHEAD
+from gateway.speech.track import Stretch
 
 
 def speak_all(rig: Any, *sources: str) -> list[int]:
@@ -33,6 +34,41 @@ def test_a_cached_utterance_is_laid_in_the_turn_in_which_it_is_asked_for(rig: An
         Laying(0, 0, key, generation=0, at=written, offset=0),
     ]
     assert (rig.library.hits, rig.library.misses) == (1, 1)
+
+
+def test_what_is_sought_elsewhere_is_not_made_until_it_is_known_to_be_nowhere(rig: Any) -> None:
+    rig.seeking = {"1:10", "2:10"}
+    there, nowhere = rig.speak("1:10"), rig.speak("2:10")
+    again = rig.speak("1:10")
+    rig.deliver()
+    rig.make(100)
+    first, second = rig.sought
+    assert (first.units, second.units) == (0, 0)
+    rig.feeder.found(first, Stretch(rig.whole(there), last=True), rig.now_ns)
+    assert rig.laying(there) is not None
+    rig.make(100)
+    assert second.units == 0
+    rig.feeder.found(second, None, rig.now_ns)
+    rig.make(100)
+    assert second.complete
+    rig.finish()
+    rig.check_all_heard()
+    assert [message.key for message in rig.of(Laying)] == [there, nowhere, again]
+    rig.speak("1:10")
+    rig.deliver()
+    assert len(rig.sought) == 2, "it is in the cache"
+
+
+def test_what_is_found_when_nobody_listens_any_more_is_void(rig: Any) -> None:
+    rig.seeking = {"1:10"}
+    key = rig.speak("1:10")
+    rig.deliver()
+    rig.remove(key)
+    rig.deliver()
+    (track,) = rig.sought
+    rig.feeder.found(track, Stretch(rig.whole(key), last=True), rig.now_ns)
+    rig.feeder.found(track, None, rig.now_ns)
+    assert track.units == 0
 
 
 def test_utterances_follow_each_other_without_a_gap(rig: Any) -> None:

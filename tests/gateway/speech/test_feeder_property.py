@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.ring import NEVER
+
 SIZES = st.sampled_from([[0], [1], [40], [90, 0], [30, 60, 5], [7, 200, 80]])
 ROW = st.integers(0, 1)
 PICK = st.integers(0, 1 << 16)
@@ -66,7 +68,7 @@ def operate(rig: Any, operation: tuple[Any, ...]) -> None:
         case "run", count:
             rig.step(count, making=True)
         case "pause", row, paused:
-            rig.block.paused[row] = paused
+            rig.block.hold(row, 0 if paused else NEVER)
         case "fail":
             rig.fail()
         case "reopen", row:

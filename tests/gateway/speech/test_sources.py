@@ -5,21 +5,23 @@ from __future__ import annotations
 import queue
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from math import log10
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from gateway.messages import MarkAt, VoiceInfo
-from gateway.speech.maker import Made, Maker, Opened, Outcome, Source, Stretches, Unusable
+from gateway.speech.maker import Maker, Opened, Outcome, Unusable
+from gateway.speech.making import Source, Step, Stretches
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import Recipe
 from gateway.speech.track import Failure, Stretch, Track
 from gateway.speech.voice import VoiceSource
 from telephony_codecs import DBM0_FULL_SCALE, Law, active_speech_level, decode, write_wav
-from tts_core import Chunk, EngineError, Script, Voice, open_default
+from tts_core import Chunk, EngineError, Script, Speech, Voice, open_default
 
 TEXT = "The quick brown fox jumps over the lazy dog. It is twenty past nine, and all is well."
 
@@ -84,7 +86,7 @@ def test_speech_in_small_chunks_begins_with_no_less_than_a_tenth_of_a_second(voi
     stretches = list(voices(recipe(TEXT, voice="neural:en-us-slt")))
     assert 8 * 100 <= len(stretches[0].payload) <= 8 * 300
     assert all(len(stretch.payload) <= 8 * 500 for stretch in stretches), "pauses included"
-    assert len(stretches) > 20
+    assert len(stretches) > 15
     words = [word for stretch in stretches for word in stretch.words]
     assert [TEXT[word.char_start : word.char_end] for word in words] == re.findall(r"\w+", TEXT)
     made = 0
@@ -122,11 +124,17 @@ class Choir:
     def voices(self) -> tuple[Voice, ...]:
         return tuple(Voice(name, "en", name[0], "", "") for name in ("a:one", "a:mute", "b:two"))
 
-    def speak(self, script: Script, voice: str, rate: float = 1.0) -> Iterator[Chunk]:
+    def voice(self, name: str) -> Voice:
+        return next(voice for voice in self.voices() if voice.name == name)
+
+    def remote(self, voice: str) -> None:
+        return None
+
+    def speak(self, script: Script, voice: str, rate: float = 1.0) -> Speech:
         self.said.append(voice)
         if voice == "a:mute":
             raise EngineError("hoarse")
-        return iter((Chunk(np.full(8000, 3000, np.int16), 8000),))
+        return Speech(Chunk(np.full(8000, 3000, np.int16), 8000) for _ in range(1))
 
     def load(self, voice: str) -> None:
         self.loaded.append(voice)
@@ -139,12 +147,14 @@ def test_what_is_warmed_has_spoken_and_what_cannot_is_left_out(caplog: pytest.Lo
     source = VoiceSource(choir, -20.0, "b:two")  # type: ignore[arg-type]
     assert choir.said == ["b:two"], "the default voice is always ready"
     source.warm(("a:*", "b:three"))
-    assert choir.said == ["b:two", "a:one", "a:mute"]
+    assert choir.said == ["b:two", "a:one"]
+    assert set(source.tried) == {"b:two", "a:one"}, "what they cost was measured, too"
     assert [voice.name for voice in source.voices()] == ["a:one", "b:two"]
     assert "a:mute is left out: hoarse" in caplog.text
     assert "no voice 'b:three'" in caplog.text
+    choir.loaded.clear()
     source.load(("*",))
-    assert choir.loaded == ["a:one", "a:mute", "b:two"]
+    assert choir.loaded[-3:] == ["a:one", "a:mute", "b:two"]
     assert "a:mute does not speak: hoarse" in caplog.text
 
 
@@ -202,12 +212,20 @@ class Bench:
         return self.outcomes.get(timeout=20)
 
     def make(self, track: Track) -> Stretch | Failure:
-        self.maker.make(track)
-        made = self.next()
-        assert isinstance(made, Made)
-        assert made.track is track
-        assert made.seconds >= 0
-        return made.result
+        return self.make_all([track])[track]
+
+    def make_all(self, tracks: Sequence[Track]) -> dict[Track, Stretch | Failure]:
+        self.maker.make(tracks)
+        results = {}
+        seconds = None
+        while seconds is None:
+            step = self.next()
+            assert isinstance(step, Step)
+            results |= {made.track: made.result for made in step.made}
+            assert all(made.seconds >= 0 for made in step.made)
+            seconds = step.seconds
+        assert set(results) == set(tracks)
+        return results
 
 
 @pytest.fixture
@@ -237,6 +255,40 @@ def test_tracks_are_made_by_turns_in_one_thread(bench: Callable[[Source], Bench]
     assert [result.payload for result in results] == [b"a0", b"b0", b"a1", b"b1", b"b2", b"a2"]
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+class Turn:
+    """A turn that notes its company."""
+
+    taken: ClassVar[list[list[str]]] = []
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def result(self) -> str:
+        return self.name
+
+    @staticmethod
+    def together(turns: Iterable[Turn]) -> None:
+        Turn.taken.append([turn.name for turn in turns])
+
+
+def test_turns_of_one_order_are_taken_together(bench: Callable[[Source], Bench]) -> None:
+    def source(recipe: Recipe) -> Stretches:
+        for number in range(int(recipe.source)):
+            yield Turn(f"{recipe.source}.{number}")
+        if recipe.source == "2":
+            raise EngineError("status 7")
+        yield Stretch(recipe.source.encode(), last=True)
+
+    made = bench(source)
+    tracks = [Track(recipe(name), kept=False) for name in ("2", "0", "3", "1")]
+    results = made.make_all(tracks)
+    assert Turn.taken == [["2.0", "3.0", "1.0"], ["2.1", "3.1"], ["3.2"]]
+    assert [results[track] for track in tracks] == [
+        Failure("engine_error", "status 7"),
+        *(Stretch(name, last=True) for name in (b"0", b"3", b"1")),
+    ]
 
 
 def test_a_dropped_track_is_closed_in_its_thread(bench: Callable[[Source], Bench]) -> None:

@@ -1,0 +1,19 @@
+"""The memory of the GPU that neural voices run on, where their runtime has one."""
+
+from __future__ import annotations
+
+import sys
+
+from gateway.messages import GpuMemory
+
+
+def memory() -> GpuMemory | None:
+    """Of the device that torch uses; None when no runtime of this process has begun to use one.
+
+    Torch is not imported for it: who runs on a GPU has done so.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return GpuMemory(torch.cuda.get_device_name(), total - free, total)
