@@ -3,7 +3,8 @@
 Whoever owns a call drives it so: call one method, with a ``Glance`` at the ring taken just before, then do all
 that ``take()`` returns, in order, before anything else happens to the call.
 
-    say, stop, stop_utterance, pause, resume, digit, close      here: what people ask for
+    say, stop, stop_utterance, pause, resume, close             here: what people ask for
+    digit, hear                                                 here: what the caller does
     ringing, answered, change                                   here: what a SIP peer says
     advance, report, closed                                      here: what the media worker says
     describe, laid, removed, speech_failed, begun, …             at ``playlist``: synthesis and the ring
@@ -11,22 +12,36 @@ that ``take()`` returns, in order, before anything else happens to the call.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from gateway.calls import rules
-from gateway.calls.actions import Action, Glance, Outbox, SetPaused
+from gateway.calls.actions import Action, Glance, Outbox
 from gateway.calls.playlist import Playlist
-from gateway.calls.requests import Media, OpenCall, Say
-from gateway.calls.utterance import Utterance
+from gateway.calls.requests import Background, BargeIn, Media, OpenCall, Say
+from gateway.calls.utterance import Cause, Utterance
+from gateway.calls.writing import Writing
 from gateway.errors import Refusal
-from gateway.messages import ChangeLeg, Latched, LegOpened, LegStatistics, LegTrouble, Quality
+from gateway.messages import (
+    ChangeLeg,
+    Latched,
+    LegOpened,
+    LegStatistics,
+    LegTrouble,
+    MixLeg,
+    Quality,
+    VoiceHeard,
+)
 
 State = Literal["ringing", "open", "closed"]
-Hold = Literal["controller", "peer", "unanswered"]
-"""Who keeps speech from being sent."""
+Hold = Literal["controller", "peer", "unanswered", "caller"]
+"""Who keeps speech from being sent; ``caller``: he speaks, and may mean it."""
+_DUCKED_DB: Final = -18
+"""Speech that gives way to the caller."""
 
 
 class Local(NamedTuple):
@@ -82,6 +97,10 @@ class Call:
         self.statistics: LegStatistics | None = None
         self._queue_limit = queue_limit
         self._holds: set[Hold] = set()
+        self._doubted: list[Utterance] = []  # cut if the caller goes on speaking
+        self._ducked = False
+        self.volume_db = request.volume_db
+        self.background: Background | None = None
         self._ids: set[str] = set()
         self._outbox = Outbox(request.client_state)
         self.playlist = Playlist(
@@ -91,8 +110,10 @@ class Call:
             self.ptime,
             generation,
             self._outbox,
-            agreed=self.remote is not None,
+            agreed=self.remote is not None or request.door is not None,
+            patient=request.door is not None,
         )
+        self.writing = Writing(self.playlist, self._outbox)
 
     def take(self) -> list[Action]:
         """What is to be done now."""
@@ -129,6 +150,15 @@ class Call:
         return bool(self.playlist.queue)
 
     @property
+    def confirm_ms(self) -> int | None:
+        """For how long the caller must speak until his voice cuts; None when nobody listens to it."""
+        heard = next(
+            (entry for entry in self.playlist.queue if entry.survives and entry.yields_to_voice), None
+        )
+        barge_in = heard.barge_in if heard else self.request.barge_in
+        return barge_in.confirm_ms if barge_in.voice and not self.closing else None
+
+    @property
     def closing(self) -> bool:
         """Whether the call is closed or about to be."""
         return self.cause is not None
@@ -137,10 +167,15 @@ class Call:
 
     def opened(self, glance: Glance) -> None:
         """The leg is there. It sends, unless a peer has yet to answer, or to be answered."""
+        if self.volume_db:
+            self._mix()
+        if self.request.door is not None:
+            self._publish("call.opened", glance, {"door": self.request.door, "codec": self.codec})
+            return
         if self.sip is None:
             self._publish("call.opened", glance, self._agreed())
             return
-        self._hold("unanswered", True)
+        self._hold("unanswered", True, glance)
         kind = "call.incoming" if self.sip.direction == "in" else "call.opened"
         self._publish(kind, glance, {"sip": self.sip.told()})
 
@@ -150,13 +185,13 @@ class Call:
 
     def early(self, glance: Glance) -> None:
         """Speech goes out before the call is answered: early media."""
-        self._hold("unanswered", False)
+        self._hold("unanswered", False, glance)
         self._change_leg()
 
     def answered(self, media: Media, at: datetime, glance: Glance) -> None:
         """The call is answered and acknowledged: speech begins."""
         self.state, self.answered_at = "open", at
-        self._hold("unanswered", False)
+        self._hold("unanswered", False, glance)
         self._take(media, glance)
         self._publish("call.answered", glance, self._agreed())
 
@@ -182,7 +217,7 @@ class Call:
             self._rtcp_port = media.rtcp_port
         self.codec, self.ptime, self.payload_type = media.codec, media.ptime, media.payload_type
         self.dtmf_payload_type = media.dtmf_payload_type
-        self._hold("peer", media.held)
+        self._hold("peer", media.held, glance)
         self._change_leg(with_cut=recode or not agreed)
 
     def _change_leg(self, *, with_cut: bool = False) -> None:
@@ -225,18 +260,23 @@ class Call:
         if len(rules.survivors(queue)) - len(victims) >= self._queue_limit:
             detail = f"{self._queue_limit} utterances wait on call {self.id} (VOXTRUNK_QUEUE_LIMIT)"
             raise Refusal("queue_full", detail, retry_after=5)
+        begins_at = say.resume.char or 0 if say.resume else 0
         utterance = Utterance(
             id=uid,
             call_id=self.id,
             key=key,
-            text=say.script.text if say.script else "",
+            text=say.script.text[begins_at:] if say.script else "",
             voice=say.voice or self.voice,
             interruptible=say.interruptible,
+            barge_in=say.barge_in or self.request.barge_in,
             client_state=say.client_state,
             say=say,
+            requested_ns=say.requested_ns,
+            begins_at=begins_at,
         )
+        self.writing.open(utterance)
         behind = rules.protected_current(queue, say.mode)
-        self.playlist.drop(victims, "interrupted" if say.mode == "interrupt" else "replaced", glance)
+        self._drop(victims, "interrupted" if say.mode == "interrupt" else "replaced", glance)
         self.playlist.insert(utterance, rules.place(queue, say.mode, behind), glance)
         self._ids.add(uid)
         return utterance
@@ -246,39 +286,59 @@ class Call:
         self._must_be_open()
         self.playlist.advance(glance)
         victims = rules.cut_by_stop(self.playlist.queue, scope)
-        self.playlist.drop(victims, "stopped", glance)
+        self._drop(victims, "stopped", glance)
         return victims
 
     def stop_utterance(self, uid: str, glance: Glance) -> list[Utterance]:
         """Cut this utterance and no other; nothing if it has ended. Refusal ``unknown_utterance``."""
+        return self._stop_one(uid, "stopped", glance)
+
+    def _stop_one(self, uid: str, cause: Cause, glance: Glance) -> list[Utterance]:
         self.playlist.advance(glance)
         utterance = self.utterance(uid)
         victims = [utterance] if utterance.survives else []
-        self.playlist.drop(victims, "stopped", glance)
+        self._drop(victims, cause, glance)
         return victims
 
-    def pause(self, glance: Glance) -> None:
-        """Hold what is being said, and all that comes. Refusal ``wrong_state`` when it is held already."""
-        self._pause(True, glance)
+    def clear(self, uid: str, glance: Glance) -> list[Utterance]:
+        """Its writer takes back what was not heard of it. Refusal ``unknown_utterance``."""
+        return self._stop_one(uid, "cleared", glance)
+
+    def rest_of(self, uid: str) -> Say:
+        """The request that says what was not heard of an utterance.
+
+        Refusals ``unknown_utterance``, ``wrong_state``.
+        """
+        utterance = self.utterance(uid)
+        if not utterance.ended or utterance.state == "finished":
+            state = "has been heard to its end" if utterance.ended else f"is {utterance.state}; stop it first"
+            raise Refusal("wrong_state", f"Utterance {uid} {state}")
+        return utterance.rest()
+
+    def pause(self, glance: Glance, *, at_word: bool = False) -> None:
+        """Hold what is being said, and all that comes. Refusal ``wrong_state`` when it is held already.
+
+        ``at_word``: the word that is being said is said to its end.
+        """
+        self._pause(True, glance, at_word=at_word)
 
     def resume(self, glance: Glance) -> None:
         """Go on where ``pause`` held. Refusal ``wrong_state`` when nothing is held."""
         self._pause(False, glance)
 
-    def _pause(self, paused: bool, glance: Glance) -> None:
+    def _pause(self, paused: bool, glance: Glance, *, at_word: bool = False) -> None:
         self._must_be_open()
         if self.paused == paused:
             raise Refusal("wrong_state", f"Call {self.id} is {'already' if paused else 'not'} paused")
         self.playlist.advance(glance)
-        self._hold("controller", paused)
+        self._hold("controller", paused, glance, at_word=at_word)
 
-    def _hold(self, who: Hold, on: bool) -> None:
+    def _hold(self, who: Hold, on: bool, glance: Glance, *, at_word: bool = False) -> None:
         """Speech is held while anybody wants it so."""
         before = bool(self._holds)
         (self._holds.add if on else self._holds.discard)(who)
         if bool(self._holds) != before:
-            self.playlist.hold(not before)
-            self._outbox.add(SetPaused(not before))
+            self.playlist.hold(not before, glance, at_word=at_word)
 
     def digit(self, digit: str, duration_ms: int | None, glance: Glance) -> None:
         """The caller has pressed a key, or has begun to: it is told, and cuts what it may cut."""
@@ -286,7 +346,85 @@ class Call:
             return
         self.playlist.advance(glance)
         self._publish("call.dtmf", glance, {"digit": digit, "duration_ms": duration_ms})
-        self.playlist.drop(rules.cut_by_digit(self.playlist.queue), "barge_in", glance)
+        self._drop(rules.cut_by_digit(self.playlist.queue, digit), "barge_in", glance)
+
+    def hear(self, heard: VoiceHeard, glance: Glance) -> None:
+        """The caller has begun to speak, goes on, or has stopped: it is told, and cuts what it may cut.
+
+        What is to be confirmed is only held meanwhile, and goes on from the same sample when it is not.
+        """
+        if self.closing:
+            return
+        self.playlist.advance(glance)
+        if heard.kind == "started":
+            victims = rules.cut_by_voice(self.playlist.queue)
+            at_once = not (victims and victims[0].barge_in.confirm_ms)
+            effect = ("cut" if at_once else "held") if victims else "none"
+            self._tell_voice("call.speech_started", heard, effect)
+            if at_once:
+                self._drop(victims, "barge_in", glance)
+                return
+            self._doubted = victims
+            if victims[0].position == 0:
+                self._give_way(victims[0].barge_in, glance)
+            return
+        doubted, self._doubted = [entry for entry in self._doubted if entry.survives], []
+        if heard.kind == "confirmed":
+            self._drop(doubted, "barge_in", glance)
+        else:
+            self._tell_voice("call.speech_stopped", heard, "dismissed" if doubted else "none")
+        self._take_back(glance)
+
+    def _tell_voice(self, kind: str, heard: VoiceHeard, effect: str) -> None:
+        self._outbox.publish(kind, heard.at_ns, {"voice_ms": heard.voice_ms, "barge_in": effect})
+
+    def _drop(self, victims: Sequence[Utterance], cause: Cause, glance: Glance) -> None:
+        self.playlist.drop(victims, cause, glance)
+        self._review(glance)
+
+    def _review(self, glance: Glance) -> None:
+        """When nothing is left of what the caller may be meaning to cut, nothing waits for him."""
+        if self._doubted and not any(entry.survives for entry in self._doubted):
+            self._doubted = []
+            self._take_back(glance)
+
+    def _give_way(self, barge_in: BargeIn, glance: Glance) -> None:
+        """The caller may be meaning to cut in: let him speak."""
+        if barge_in.meanwhile == "pause":
+            self._hold("caller", True, glance)
+        else:
+            self._ducked = True
+            self._mix()
+
+    def _take_back(self, glance: Glance) -> None:
+        """Speak on as before."""
+        self._hold("caller", False, glance)
+        if self._ducked:
+            self._ducked = False
+            self._mix()
+
+    # -- how it sounds ------------------------------------------------------------------------------------
+
+    def set_volume(self, volume_db: float) -> None:
+        """The level of all that is said. Refusal ``wrong_state``."""
+        self._must_be_open()
+        self.volume_db = volume_db
+        self._mix()
+
+    def set_background(self, background: Background | None) -> None:
+        """What sounds behind speech. Refusal ``wrong_state``."""
+        self._must_be_open()
+        self.background = background
+        self._mix()
+
+    def _mix(self) -> None:
+        gain = _linear(self.volume_db + (_DUCKED_DB if self._ducked else 0))
+        mix = MixLeg(self.playlist.row, gain)
+        behind = self.background
+        if behind is not None:
+            level, duck = _linear(behind.volume_db), _linear(behind.duck_db)
+            mix = MixLeg(self.playlist.row, gain, behind.bed, behind.memory, level, duck)
+        self._outbox.add(mix)
 
     def close(self, cause: str, glance: Glance, sip_end: tuple[int, str] | None = None) -> None:
         """Take no more requests and stop all speech; ``closed`` follows once that is settled."""
@@ -297,11 +435,12 @@ class Call:
 
     # -- what the media worker says -----------------------------------------------------------------------
 
-    def advance(self, glance: Glance, underruns: int = 0) -> None:
-        """Look at what was sent. ``underruns``: how many the pacer has counted since last time."""
+    def advance(self, glance: Glance, underruns: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Look at what was sent. ``underruns``: how many there were since last time, by cause."""
         self.playlist.advance(glance)
-        if underruns:
-            self.playlist.ran_dry(underruns, glance)
+        self._review(glance)
+        for cause, count in underruns.items():
+            self.playlist.broke_off(cause, count, glance)
 
     def report(self, message: Quality | LegTrouble | Latched, glance: Glance) -> None:
         """Tell how the leg fares."""
@@ -310,6 +449,8 @@ class Call:
             figures = msgspec.structs.asdict(message)
             del figures["row"]
             publish("call.quality", glance.now_ns, figures)
+            if message.round_trip_ms is not None:
+                self.playlist.lag(message.round_trip_ms / 2 + message.jitter_ms)
         elif isinstance(message, Latched):
             self.remote = Remote(message.remote_address, message.remote_port)
             publish("call.quality", glance.now_ns, {"latched": True, "remote": self.remote._asdict()})
@@ -335,6 +476,19 @@ class Call:
     def _must_be_open(self) -> None:
         if self.closing:
             raise Refusal("wrong_state", f"Call {self.id} is closed")
+
+
+def origin(call: Call) -> Literal["rtp", "sip_in", "sip_out", "door"]:
+    """Which way the call came to be."""
+    if call.request.door is not None:
+        return "door"
+    if call.sip is None:
+        return "rtp"
+    return "sip_in" if call.sip.direction == "in" else "sip_out"
+
+
+def _linear(db: float) -> float:
+    return float(10 ** (db / 20))
 
 
 def payload_type_of(request: OpenCall) -> int:

@@ -45,7 +45,7 @@ class Subscription:
     def __init__(self, log: EventLog, call_id: str | None, limit: int, backlog: list[Event]) -> None:
         self.lagged = False
         self._log = log
-        self._call_id = call_id
+        self.call_id = call_id
         self._limit = limit
         self._backlog = deque(backlog)
         self._waiting: deque[Event] = deque()
@@ -54,7 +54,7 @@ class Subscription:
 
     def offer(self, event: Event) -> None:
         """Take an event in if it is wanted and there is room."""
-        if self._call_id is not None and event.call_id != self._call_id:
+        if self.call_id is not None and event.call_id != self.call_id:
             return
         if len(self._waiting) >= self._limit:
             self.lagged = True
@@ -76,6 +76,13 @@ class Subscription:
                 raise StopAsyncIteration
             self._news.clear()
             await self._news.wait()
+
+    def waiting(self, most: int) -> list[Event]:
+        """Up to so many events that are there already, taken without waiting."""
+        found: list[Event] = []
+        while len(found) < most and (queue := self._backlog or self._waiting):
+            found.append(queue.popleft())
+        return found
 
     def close(self) -> None:
         """Take no more in. Iteration ends after what is there."""
@@ -106,7 +113,7 @@ class EventLog:
         """Log what a call tells, and hand it to every subscriber."""
         self._count += 1
         event = Event(
-            id=f"e_{self._run}_{self._count}",
+            id=self.latest_id,
             seq=note.seq,
             type=note.type,
             time=time,
@@ -135,6 +142,11 @@ class EventLog:
             raise Refusal("events_gone", f"The events after {event_id[:64]!r} are gone: {kept}")
         missed = self._count - place
         return [self._all[index] for index in range(len(self._all) - missed, len(self._all))]
+
+    @property
+    def latest_id(self) -> str:
+        """What follows this id is new."""
+        return f"e_{self._run}_{self._count}"
 
     def subscribe(
         self, *, call_id: str | None = None, after_id: str | None = None, limit: int = QUEUE_LIMIT

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.calls.actions import Glance, Publish
+from gateway.calls.beds import Bed
 from gateway.calls.call import Call
-from gateway.calls.crew import MediaSeat, SynthesisSeat
+from gateway.calls.crew import SynthesisSeat
+from gateway.calls.demand import Burden
 from gateway.calls.requests import OpenCall
+from gateway.calls.seat import LegSeat
 from gateway.messages import LegRefused, LegStatistics
 
 CloseCause = Literal[
@@ -58,12 +61,21 @@ class Leg:
     """An open call's leg. ``gone``: its final account, None when there is none to be had."""
 
     call: Call
-    media: MediaSeat
+    media: LegSeat
     gone: asyncio.Future[LegStatistics | None]
     observer: Observer | None = None
     writer: SynthesisSeat | None = None
+    burden: Burden | None = None
+    """What ``burdened`` has to make for it."""
+    burdened: SynthesisSeat | None = None
+    confirm_ms: int | None = None
+    """What the media worker was told of listening to the caller (see ``Listen``)."""
+    bed: Bed | None = None
+    """What sounds behind its speech."""
     closing: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+    hurry: asyncio.TimerHandle | None = None
+    """When an unfinished clause is to be begun."""
     patience_ns: int = 0
     """Until when to wait for the newest cut, on CLOCK_MONOTONIC."""
     patience_for: int = -1
@@ -76,7 +88,7 @@ class Leg:
 
     def glance(self, now_ns: int) -> Glance:
         """What the ring says of it now."""
-        return self.media.watch.glance(self.row, now_ns)
+        return self.media.glance(self.row, now_ns)
 
     async def settled(self) -> None:
         """Wait until all that is being cut has ended; somebody sees to it that this is soon."""

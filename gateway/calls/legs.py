@@ -8,6 +8,7 @@ its way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -15,12 +16,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.calls.actions import CutRing, Publish, SetPaused
+from gateway.calls.actions import CutRing, Publish, SetPaused, Tell
 from gateway.calls.call import Call
 from gateway.calls.crew import Crew, Hooks, MediaSeat, SynthesisSeat
 from gateway.calls.events import EventLog
-from gateway.calls.leg import Leg
+from gateway.calls.leg import Leg, Observer
+from gateway.calls.seat import LegSeat
 from gateway.messages import (
+    CacheKnown,
     ChangeLeg,
     CloseLeg,
     Described,
@@ -37,19 +40,38 @@ from gateway.messages import (
     LegRefused,
     LegStatistics,
     LegTrouble,
+    Listen,
     MediaReady,
+    MixLeg,
     Quality,
     Removed,
+    RingCut,
     RingReset,
     SpeechFailed,
     SynthesisReady,
     SynthesisStatistics,
+    VoiceHeard,
+    VoicesChanged,
+    VoicesRenewed,
 )
+from gateway.ring import NEVER, UNIT_MS
 
 _log = logging.getLogger(__name__)
 
 _WATCH_SECONDS: Final = 0.004
+_LONGEST_WATCH_SECONDS: Final = 0.04
+"""Whoever speaks is looked at so often at least: an underrun is told no later."""
+_SENT_TOGETHER: Final = 6
+"""Units of the longest packet: they are sent all at once."""
 _CUT_POLL_SECONDS: Final = 0.001
+_LOOK_SECONDS: Final = 0.25
+_SILENT_LOOKS: Final = 12
+"""A synthesis worker that has said nothing for so many looks, 3 s, hangs. Looks, not seconds: when control
+itself was held up, by a debugger or a machine asleep, nobody is to blame for what could not be heard."""
+_STILL_LOOKS: Final = 8
+"""A media worker whose pacer has not ticked for so many looks, 2 s, hangs, too."""
+_FORSAKEN_LOOKS: Final = 40
+"""How long, 10 s, a leg waits for a synthesis worker before what it is to say fails."""
 _PATIENCE_NS: Final = 250_000_000
 """How long a stop waits for what was really heard before it answers with what is known."""
 MEDIA: Final = "media"
@@ -64,32 +86,38 @@ def wall_time(at_ns: int) -> datetime:
 
 
 class Legs:
-    """The open legs of all seats. ``hooks`` are for the crew.
+    """The open legs of all seats. ``hooks`` are for the crew; ``run`` is what their calls' ids begin with.
 
     ``on_opened`` is told before the leg's first event, ``on_closed`` after its last; ``on_trouble`` of what
-    may call for closing a leg; ``on_first_audio`` of the seconds from a request to its first audio.
+    may call for closing a leg; ``on_event`` of every event of every call.
     """
 
     def __init__(
         self,
         crew: Crew,
         events: EventLog,
+        run: str,
         queue_limit: int,
         on_opened: Callable[[Leg], None],
         on_closed: Callable[[Leg], None],
         on_trouble: Callable[[Leg, LegTrouble], None],
-        on_first_audio: Callable[[float], None],
+        on_event: Observer,
     ) -> None:
-        self.hooks = Hooks(self._from_media, self._from_synthesis, self._media_died, self._synthesis_died)
+        self.hooks = Hooks(
+            self._from_media, self._from_synthesis, self._media_died, self._synthesis_died, self._look
+        )
         self._crew = crew
         self._events = events
+        self._run = run
         self._queue_limit = queue_limit
         self._on_opened = on_opened
         self._on_closed = on_closed
         self._on_trouble = on_trouble
-        self._on_first_audio = on_first_audio
+        self._on_event = on_event
         self._unsettled: dict[Leg, None] = {}
         self._cutting = asyncio.Event()
+        self._expecting = asyncio.Event()
+        self._orphans: dict[Leg, int] = {}  # legs without a synthesis worker, and for how many looks
 
     # -- doing --------------------------------------------------------------------------------------------
 
@@ -99,7 +127,13 @@ class Legs:
         playlist = leg.call.playlist
         if playlist.orphaned and not leg.call.closing:
             self._attach(leg)
-        leg.media.watch.expect(leg.row, playlist.next_at())
+        self._weigh(leg)
+        self._listen(leg)
+        if leg.media.watch.expect(leg.row, playlist.next_at()):
+            self._expecting.set()
+        leg.media.explained(leg.row, playlist.explained_to)
+        if leg.call.writing:
+            self._await_hurry(leg)
         if playlist.unsettled:
             if leg not in self._unsettled or leg.patience_for != playlist.generation:
                 leg.patience_ns = time.monotonic_ns() + _PATIENCE_NS
@@ -116,43 +150,82 @@ class Legs:
             match action:
                 case Publish():
                     self._publish(leg, action)
-                case CutRing(at, generation, with_change):
+                case Tell(listener, kind, data):
+                    listener(kind, data)
+                case CutRing(at, generation, with_change, fade):
                     ring.changes[row] += with_change
-                    made = ring.cut(row, at)
+                    made = ring.cut(row, at, fade=fade)
                     assert made == generation, f"row {row}: generation {made}, expected {generation}"
-                case SetPaused(paused):
-                    ring.paused[row] = paused
-                case ChangeLeg():
-                    leg.media.worker.send(action)
+                    leg.media.send(RingCut())
+                case SetPaused(paused, at):
+                    ring.hold(row, at if paused else NEVER)
+                case ChangeLeg() | MixLeg():
+                    leg.media.send(action)
                 case _:
                     assert leg.writer is not None
                     leg.writer.worker.send(action)
 
     def _publish(self, leg: Leg, note: Publish) -> None:
-        self._events.publish(leg.call.id, note, wall_time(note.at_ns))
+        if leg.call.request.door is None:  # else it is told to the door's client, and to nobody else
+            self._events.publish(leg.call.id, note, wall_time(note.at_ns))
         if leg.observer is not None:
             leg.observer(leg.call, note)
-        seconds = note.data.get("first_audio_ms") if note.type == "utterance.started" else None
-        if isinstance(seconds, float):
-            self._on_first_audio(seconds / 1000)
+        self._on_event(leg.call, note)
+
+    def _await_hurry(self, leg: Leg) -> None:
+        """Set the clock for what is being written."""
+        now_ns = time.monotonic_ns()
+        at = leg.call.writing.hurry_at(leg.glance(now_ns))
+        if leg.hurry is not None:
+            leg.hurry.cancel()
+        if at is None:
+            leg.hurry = None
+        else:
+            leg.hurry = asyncio.get_running_loop().call_later(max(0, at - now_ns) / 1e9, self._hurry, leg)
+
+    def _hurry(self, leg: Leg) -> None:
+        leg.hurry = None
+        leg.call.writing.hurry(leg.glance(time.monotonic_ns()))
+        self.act(leg)
 
     def _attach(self, leg: Leg) -> None:
         """Give the leg to a synthesis worker; without one it waits until the next is ready."""
         seat = self._crew.idlest()
         if seat is None:
+            self._orphans.setdefault(leg, 0)
             return
+        self._orphans.pop(leg, None)
         leg.writer = seat
         seat.legs.add(leg)
         leg.media.rows.hold(leg.row, seat.name)
         leg.call.playlist.attach()
         self._perform(leg)
 
+    def _weigh(self, leg: Leg) -> None:
+        """Keep account of what the leg's synthesis worker has to do for it."""
+        burden = None if leg.writer is None else leg.call.playlist.burden
+        if (leg.writer, burden) != (leg.burdened, leg.burden):
+            if leg.burdened is not None:
+                leg.burdened.demand.change(leg.burden, None)
+            if leg.writer is not None:
+                leg.writer.demand.change(None, burden)
+            leg.burdened, leg.burden = leg.writer, burden
+
+    def _listen(self, leg: Leg) -> None:
+        """Have the media worker listen to the caller while his voice may cut something."""
+        confirm_ms = leg.call.confirm_ms
+        if confirm_ms != leg.confirm_ms and leg.call.state != "closed":
+            leg.media.send(Listen(leg.row, confirm_ms))
+            leg.confirm_ms = confirm_ms
+
     def detach(self, leg: Leg) -> None:
         """No more is to be written for the leg."""
         if leg.writer is not None:
-            leg.writer.worker.send(DetachLeg(leg.media.index, leg.row))
+            if not leg.call.playlist.parting:
+                leg.writer.worker.send(DetachLeg(leg.media.index, leg.row))
             leg.writer.legs.discard(leg)
             leg.writer = None
+            self._weigh(leg)
 
     def bury(self, leg: Leg, cause: str, statistics: LegStatistics | None) -> None:
         """The leg is gone from the media worker: end its call and forget it."""
@@ -161,25 +234,57 @@ class Legs:
         self._perform(leg)
         leg.media.watch.close(leg.row)
         self._unsettled.pop(leg, None)
+        self._orphans.pop(leg, None)
         self.detach(leg)
         del leg.media.legs[leg.row]
         leg.media.rows.let_go(leg.row, _CONTROL)
-        if leg.timer is not None:
-            leg.timer.cancel()
+        for timer in (leg.timer, leg.hurry):
+            if timer is not None:
+                timer.cancel()
         self._on_closed(leg)
         leg.changed()
 
     # -- looking ------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
-        """For ever: look at what was sent."""
+        """For ever: look at what was sent, when something may be to tell."""
         while True:
             for seat in self._crew.media:
-                for row in seat.watch.due():
-                    leg = seat.legs[row]
-                    leg.call.advance(leg.glance(time.monotonic_ns()), seat.watch.underruns(row))
+                self._look(seat)
+            self._expecting.clear()
+            units = min((seat.watch.rest_units() for seat in self._crew.media), default=NEVER)
+            rest = min(max(_WATCH_SECONDS, (units - _SENT_TOGETHER) * UNIT_MS / 1000), _LONGEST_WATCH_SECONDS)
+            await asyncio.sleep(_WATCH_SECONDS)  # however much is expected: the loop has others to serve
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if units == NEVER else rest - _WATCH_SECONDS):
+                    await self._expecting.wait()
+
+    def _look(self, seat: LegSeat) -> None:
+        """Look at what was sent of those legs of a ring of which something is to be told."""
+        for row in seat.watch.due():
+            leg = seat.legs[row]
+            leg.call.advance(leg.glance(time.monotonic_ns()), seat.watch.underruns(row))
+            self.act(leg)
+
+    async def mind_workers(self) -> None:
+        """For ever: end workers that hang, and the hopes of legs that have waited for a writer too long."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for media in self._crew.media:
+                if media.look() > _STILL_LOOKS:
+                    media.silent = 0
+                    media.worker.kill()
+            for seat in self._crew.synthesis:
+                seat.silent += seat.alive
+                if seat.silent > _SILENT_LOOKS:
+                    seat.silent = 0
+                    seat.worker.kill()
+            for leg in tuple(self._orphans):
+                self._orphans[leg] += 1
+                if self._orphans[leg] > _FORSAKEN_LOOKS and leg.call.speaking:
+                    detail = f"no synthesis worker for {_FORSAKEN_LOOKS * _LOOK_SECONDS:.0f} s"
+                    leg.call.playlist.forsake(detail, leg.glance(time.monotonic_ns()))
                     self.act(leg)
-            await asyncio.sleep(_WATCH_SECONDS)
 
     async def follow_cuts(self) -> None:
         """For ever: while cuts are on their way, look often for the pacer's and the writer's answer."""
@@ -206,7 +311,7 @@ class Legs:
 
     # -- what media workers say ---------------------------------------------------------------------------
 
-    def _from_media(self, seat: MediaSeat, message: FromMedia) -> None:
+    def _from_media(self, seat: LegSeat, message: FromMedia) -> None:
         match message:
             case LegOpened():
                 self._opened(seat, message)
@@ -222,19 +327,19 @@ class Legs:
                     leg.gone.set_result(message.statistics)
             case MediaReady() | DigitsSent():
                 pass
-            case DigitReceived() | Quality() | LegTrouble() | Latched():
+            case DigitReceived() | VoiceHeard() | Quality() | LegTrouble() | Latched():
                 reporting = seat.legs.get(message.row)
                 if reporting is not None:
                     self._reported(reporting, message)
 
-    def _opened(self, seat: MediaSeat, message: LegOpened) -> None:
+    def _opened(self, seat: LegSeat, message: LegOpened) -> None:
         opening = seat.openings.pop(message.row)
         if opening.answer.done():  # whoever asked has gone
-            seat.worker.send(CloseLeg(message.row))
+            seat.send(CloseLeg(message.row))
             return
         now_ns = time.monotonic_ns()
         call = Call(
-            call_id=f"c_{secrets.token_hex(12)}",
+            call_id=f"c_{self._run}{secrets.token_hex(8)}",
             request=opening.request,
             voice=opening.voice,
             ring=seat.index,
@@ -252,9 +357,13 @@ class Legs:
         self.act(leg)
         opening.answer.set_result(leg)
 
-    def _reported(self, leg: Leg, message: DigitReceived | Quality | LegTrouble | Latched) -> None:
+    def _reported(
+        self, leg: Leg, message: DigitReceived | VoiceHeard | Quality | LegTrouble | Latched
+    ) -> None:
         glance = leg.glance(time.monotonic_ns())
-        if not isinstance(message, DigitReceived):
+        if isinstance(message, VoiceHeard):
+            leg.call.hear(message, glance)
+        elif not isinstance(message, DigitReceived):
             leg.call.report(message, glance)
         elif message.duration_ms is None:  # its start, when it is to cut; its end tells nothing new
             leg.call.digit(message.digit, None, glance)
@@ -278,18 +387,31 @@ class Legs:
     # -- what synthesis workers say -----------------------------------------------------------------------
 
     def _from_synthesis(self, seat: SynthesisSeat, message: FromSynthesis) -> None:
+        seat.heard_ns = time.monotonic_ns()
+        seat.silent = 0
         match message:
             case SynthesisReady():
                 seat.voices = message.voices
-                for media in self._crew.media:
-                    for leg in tuple(media.legs.values()):
+                for place in self._crew.seats:
+                    for leg in tuple(place.legs.values()):
                         self.act(leg)  # some wait for a writer
+            case VoicesChanged():
+                seat.voices = message.voices
+            case VoicesRenewed():
+                seat.renewed(message)
             case SynthesisStatistics():
                 seat.statistics = message
+                seat.demand.learn(message.costs)
+            case CacheKnown(key=key, cached=cached):
+                seat.answer(key, cached)
             case LegDetached():
-                self._crew.media[message.ring].rows.let_go(message.row, seat.name)
+                media = self._crew.seats[message.ring]
+                media.rows.let_go(message.row, seat.name)
+                left = media.legs.get(message.row)
+                if left is not None and left.writer is seat:
+                    self._left(left, seat)
             case Described() | Laying() | Removed() | SpeechFailed():
-                written = self._crew.media[message.ring].legs.get(message.row)
+                written = self._crew.seats[message.ring].legs.get(message.row)
                 if written is not None and written.writer is seat:
                     self._written(written, message)
 
@@ -308,12 +430,21 @@ class Legs:
         self.act(leg)
 
     def _synthesis_died(self, seat: SynthesisSeat) -> None:
-        """What it was saying fails; what it had not begun is said by another."""
+        """What it laid goes on being sent, and another says the rest."""
         seat.statistics = None
-        for media in self._crew.media:
-            media.rows.let_go_all(seat.name)
-        for leg in tuple(seat.legs):
-            leg.writer = None
-            leg.call.playlist.writer_lost(leg.glance(time.monotonic_ns()))
-            self.act(leg)
+        seat.fall_silent()
+        for place in self._crew.seats:
+            place.rows.let_go_all(seat.name)
+        legs = tuple(seat.legs)
         seat.legs.clear()
+        for leg in legs:
+            leg.writer = None
+            leg.call.playlist.writer_lost(leg.media.ring.laid_to(leg.row), leg.glance(time.monotonic_ns()))
+            self.act(leg)
+
+    def _left(self, leg: Leg, seat: SynthesisSeat) -> None:
+        """The worker has let go of a leg that is to be given out anew."""
+        leg.writer = None
+        seat.legs.discard(leg)
+        leg.call.playlist.detached()
+        self.act(leg)

@@ -3,6 +3,7 @@
 The actions go to the outbox; whoever drives a playlist does them before anything else happens to the leg.
 Every method takes a ``Glance`` at the ring. An utterance that is cut stays in the queue with ``ending`` set
 until the pacer has let go (``begun``), because only then is it known what was heard; then it ends.
+What follows when the synthesis worker dies is told in ``gateway.calls.handover``.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.calls import rules
-from gateway.calls.actions import CutRing, Glance, Outbox
+from gateway.calls.actions import CutRing, Glance, Outbox, SetPaused
+from gateway.calls.demand import Burden
+from gateway.calls.handover import Handover, Seam
+from gateway.calls.hearing import Hearing
+from gateway.calls.passage import Passage
 from gateway.calls.timeline import Timeline
 from gateway.calls.utterance import Cause, Happening, Utterance
-from gateway.calls.watch import left_at
 from gateway.messages import (
+    Append,
     AttachLeg,
     Cut,
     Described,
+    DetachLeg,
     Law,
     Laying,
-    MarkAt,
+    Part,
     Remove,
     Removed,
     SpeechFailed,
@@ -31,8 +37,6 @@ from gateway.ring import NEVER, UNIT_MS, RingBlock
 
 _KEPT_ENDED: Final = 1000
 """Ended utterances that can still be read."""
-LOOKS: Final = 5
-"""Turns of the loop within which a message that was sent before has been read."""
 
 
 @dataclass(slots=True)
@@ -56,24 +60,30 @@ class Playlist:
         outbox: Outbox,
         *,
         agreed: bool = True,
+        patient: bool = False,
     ) -> None:
         self.ring = ring
         self.row = row
         self.generation = generation
         self.attached = False
+        self.parting = False
+        """The leg was let go, and its worker has yet to say that it will not touch the row again."""
         self.paused = False
+        self._held_at = 0
         self.queue: list[Utterance] = []
         self.ended: dict[str, Utterance] = {}
         self._outbox = outbox
         self.agreed = agreed
         """Whether law and packet time are settled, so that speech can be made."""
-        self._code(law, ptime_ms)
+        self._patient = patient
+        """See AttachLeg."""
         self._timeline = Timeline(generation, 0)
-        self._known_to = 0
-        self._sent_at_cut = 0  # before the oldest cut that is under way
-        self._suspect: tuple[int, int] | None = None
-        self._looks = 0
+        self._hearing = Hearing(self._timeline, outbox)
+        self._code(law, ptime_ms)
+        self._passage = Passage()
         self._loss: int | None = None
+        self._handover: Handover | None = None
+        self._taking_over = False  # the next Laying is that of the worker after a handover
         self._removals: dict[int, _Removal] = {}
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -86,7 +96,21 @@ class Playlist:
     @property
     def orphaned(self) -> bool:
         """Whether the leg has no synthesis worker and one may be attached."""
-        return self.agreed and not self.attached and self._loss is None
+        return self.agreed and not self.attached and not self.parting and self._loss is None
+
+    @property
+    def burden(self) -> Burden | None:
+        """The speech that its worker is to make next; None when all is made, or comes from files."""
+        for entry in self.queue:
+            if entry.survives and not entry.settled and entry.say.prompt is None:
+                begun = entry.units > (entry.resume.unit if entry.resume else 0)
+                return Burden(entry.voice, begun)
+        return None
+
+    @property
+    def explained_to(self) -> int:
+        """The ring position up to which it is known what lies there."""
+        return self._passage.known_to
 
     def next_at(self) -> int:
         """The ring position at which ``advance`` is to be called next; NEVER when nothing is awaited."""
@@ -95,23 +119,8 @@ class Playlist:
         return self.queue[0].next_position()
 
     def cut_is_through(self, ring: RingBlock) -> int | None:
-        """The position at which the ring's newest generation began, once that is certain; else None.
-
-        Call it once in a turn of the loop. When the pacer has let go and nothing was sent since the cut, ``sent``
-        is it. Else what was sent may be the old generation's last packet or already the new one's first; but a
-        Laying is written to the link before its audio is sent, so one that explains this ``sent`` has arrived
-        a few turns later (and then ``laid`` knows better), or there is none.
-        """
-        if not self._cut_pending or not ring.is_cut(self.row):
-            return None
-        sent = int(ring.sent[self.row])
-        if sent == self._sent_at_cut and sent <= self._known_to:
-            return sent
-        if self._suspect is None or self._suspect[0] != self.generation:
-            self._suspect = self.generation, sent
-            self._looks = 0
-        self._looks += 1
-        return self._suspect[1] if self._looks >= LOOKS else None
+        """Where the ring's newest generation began, once that is certain; else None. See ``Passage.end``."""
+        return self._passage.end(ring, self.row, self.generation) if self._cut_pending else None
 
     @property
     def _cut_pending(self) -> bool:
@@ -125,15 +134,39 @@ class Playlist:
 
         What lies in the ring behind it is taken back first: the worker overtakes only what is cut.
         """
+        utterance.queued_ns = glance.now_ns
         following = rules.survivors(self.queue[index:])
         self.queue.insert(index, utterance)
         self._renumber()
-        if not self.attached:
-            return
         laying = next((entry.laying for entry in following if entry.laying is not None), None)
         if laying is not None and laying.at < self._timeline.limit(laying.generation, NEVER):
             self._cut(laying.at, (), glance)
-        self._outbox.add(utterance.order(self.ring, self.row, following[0].key if following else None))
+        if self.attached:
+            self._outbox.add(utterance.order(self.ring, self.row, following[0].key if following else None))
+
+    def add(self, utterance: Utterance, part: Part | None, *, last: bool) -> None:
+        """More of an utterance that is being written is to be spoken; ``last``: nothing follows."""
+        if part is not None:
+            utterance.parts.append(part)
+        if self.attached and utterance.survives:
+            self._outbox.add(Append(self.ring, self.row, utterance.key, part, last))
+
+    def falls_silent(self, utterance: Utterance, glance: Glance) -> int | None:
+        """When the caller hears nothing more of what is written of it, on CLOCK_MONOTONIC; None: not foreseeable.
+
+        It is not while it waits for its turn, nor while some of what is written is still being made.
+        """
+        current = next((entry for entry in self.queue if entry.survives), None)
+        if utterance is not current or (utterance.parts and utterance.awaits != len(utterance.parts)):
+            return None
+        if utterance.laying is None and utterance.units > utterance.heard:
+            return None
+        left_ns = max(0, utterance.known_to - glance.sent) * UNIT_MS * 1_000_000
+        return max(glance.now_ns, glance.silent_ns) + left_ns
+
+    def lag(self, lag_ms: float) -> None:
+        """How long audio is on its way to the ear, by the peer's newest report."""
+        self._hearing.lag_ms = lag_ms
 
     def drop(self, victims: Sequence[Utterance], cause: Cause, glance: Glance) -> None:
         """End ``victims`` (in queue order): at once when nobody goes on before them, else unqueue them."""
@@ -142,10 +175,11 @@ class Playlist:
         for utterance in victims:
             utterance.ending = cause
         self._renumber()
-        if not rules.survivors(self.queue[: self.queue.index(victims[0])]):
+        inherited = self._handover is not None and any(entry.laying for entry in victims)
+        if inherited or not rules.survivors(self.queue[: self.queue.index(victims[0])]):
             ending = [entry for entry in self.queue if entry.ending is not None]
             self._removals.clear()  # this cut takes along those that wait to be unqueued
-            self._cut(0, tuple(entry.key for entry in ending), glance)
+            self._cut(0, tuple(entry.key for entry in ending), glance, fade=True)
             for utterance in ending:
                 utterance.cut_generation = self.generation
         elif self.attached:
@@ -156,12 +190,33 @@ class Playlist:
             for utterance in victims:
                 self._settle(utterance, glance)
 
-    def hold(self, paused: bool) -> None:
-        """Pause or resume what is being said."""
+    def hold(self, paused: bool, glance: Glance, *, at_word: bool = False) -> None:
+        """Pause or resume what is being said. ``at_word``: where the word that is being said ends."""
+        at = self._word_end(glance) if at_word and self._handover is None else 0
         self.paused = paused
+        self._taking_over = False
+        if paused and self._handover is not None:
+            self._cut(
+                0, (), glance, fade=True
+            )  # a pacer that is held does not go on to where the next worker begins
+        self._hold_at(at if paused else None)
         for utterance in self.queue:
             if utterance.state == ("speaking" if paused else "paused"):
                 utterance.apply("pause" if paused else "resume")
+
+    def _hold_at(self, at: int | None) -> None:
+        self._held_at = at or 0
+        self._outbox.add(SetPaused(at is not None, self._held_at))
+
+    def _word_end(self, glance: Glance) -> int:
+        """The ring position at which the word ends that can still be said whole; 0 between words."""
+        self.advance(glance)
+        current = next(iter(self.queue), None)
+        if current is None or current.begin is None or not current.survives:
+            return 0
+        soonest = glance.sent + 2 * self._packet_units  # what the pacer may send before it looks
+        word = current.word_at(soonest - current.begin)
+        return 0 if word is None else current.begin + word.end_unit
 
     def agree(self, law: Law, ptime_ms: int, glance: Glance) -> None:
         """Law and packet time have been agreed on with the peer: speech can be made.
@@ -181,7 +236,7 @@ class Playlist:
     def _code(self, law: Law, ptime_ms: int) -> None:
         self._law: Law = law
         self._ptime_ms = ptime_ms
-        self._packet_units = ptime_ms // UNIT_MS
+        self._packet_units = self._hearing.packet_units = ptime_ms // UNIT_MS
 
     # -- what was sent ------------------------------------------------------------------------------------
 
@@ -195,20 +250,23 @@ class Playlist:
             done = utterance.done
             if done is None:
                 return
-            self._end(utterance, done, "normal" if done == "finish" else "error", glance)
+            self._end(utterance, done, utterance.finish if done == "finish" else utterance.fault, glance)
 
-    def ran_dry(self, underruns: int, glance: Glance) -> None:
-        """The pacer has counted ``underruns`` more: the current utterance was not made in time."""
+    def broke_off(self, cause: str, underruns: int, glance: Glance) -> None:
+        """The current utterance was ``underruns`` times not sent in time."""
         current = next(iter(self.queue), None)
         if current is not None and current.survives and current.heard:
             current.underruns += underruns
-            data = {"underruns": current.underruns}
+            data = {"underruns": current.underruns, "cause": cause}
             self._outbox.publish("utterance.underrun", glance.now_ns, data, current)
 
     def begun(self, generation: int, position: int, glance: Glance) -> None:
         """``generation`` begins at ``position``: settle older ones, end those that waited for it."""
         self._timeline.begun(generation, position)
-        self._known_to = min(self._known_to, position)
+        if self._handover is not None and self._handover.generation <= generation:
+            self._handover = None
+            self._taking_over = not self.paused
+        self._passage.known_to = min(self._passage.known_to, position)
         for utterance in self.queue:
             if utterance.laying is not None and utterance.laying.generation < generation:
                 self._hear(utterance, glance)
@@ -244,9 +302,10 @@ class Playlist:
     def describe(self, message: Described, glance: Glance) -> None:
         """What the next stretch of an utterance holds."""
         utterance = self._by_key(message.key)
-        if utterance is not None:
+        if utterance is not None and self.attached:
+            utterance.made_ns = utterance.made_ns or glance.now_ns
             utterance.describe(message)
-            self._known_to = max(self._known_to, utterance.known_to)
+            self._passage.known_to = max(self._passage.known_to, utterance.known_to)
         self.advance(glance)
 
     def laid(self, message: Laying, glance: Glance) -> None:
@@ -256,8 +315,15 @@ class Playlist:
         else:
             self._timeline.begun(message.generation, message.at)
         utterance = self._by_key(message.key)
+        if self._taking_over:
+            self._taking_over = False
+            silent_ns = glance.now_ns - glance.sent_ns if glance.sent <= message.at else 0
+            if silent_ns > 2 * self._ptime_ms * 1_000_000:
+                self.broke_off("synthesis", 1, glance)  # nobody was there to make it
         if utterance is not None:
-            self._known_to = max(self._known_to, message.at - message.offset + utterance.units)
+            self._passage.known_to = max(
+                self._passage.known_to, message.at - message.offset + utterance.units
+            )
             if message.generation == self._timeline.begun_generation:
                 utterance.laying = message
             else:  # it was late: that generation has ended
@@ -273,7 +339,7 @@ class Playlist:
             return  # a cut of everything has taken it along in the meantime
         utterance, at = removal.utterance, message.laid_at
         if at is not None and at < removal.voided_from:
-            self._cut(at, (message.key,), glance)
+            self._cut(at, (message.key,), glance, fade=True)
         if not utterance.ended:
             self._hear(utterance, glance)
             if self._may_be_heard(utterance, at, glance):
@@ -286,45 +352,124 @@ class Playlist:
         """No more audio will come for an utterance; it fails when what there is was heard."""
         self.advance(glance)
         utterance = self._by_key(message.key)
-        if utterance is not None:
-            utterance.failed_at = message.end_unit
-            utterance.failure = (message.cause, message.detail)
+        if utterance is not None and self.attached:
+            utterance.fail_at(message.end_unit, message.cause, message.detail)
             if utterance.survives and utterance.done is not None:
                 self._end(utterance, "fail", "error", glance)
             self.advance(glance)
 
-    def writer_lost(self, glance: Glance) -> None:
-        """The synthesis worker died. What was begun fails, the rest waits for ``attach``."""
+    def writer_lost(self, laid_to: int | None, glance: Glance) -> None:
+        """The synthesis worker died. ``laid_to``: see ``RingBlock.laid_to``; all that it told was read."""
         self.advance(glance)
-        self.attached = False
-        self._removals.clear()
+        self.attached = self.parting = False
+        if self._loss is not None:
+            return  # it was being let go
+        making = next((entry for entry in self.queue if entry.survives and not entry.settled), None)
+        if making is not None:
+            making.lose_worker()
+        unsettled = self._cut_pending or self.paused or any(entry.ending for entry in self.queue)
+        if self._handover is not None and laid_to is None and not self.unsettled:
+            # it died before its turn: the next one's orders are the same
+            self._cut(self._handover.at, (), glance)
+            self._handover.generation = self.generation
+        elif laid_to is None or unsettled:
+            self._lose(glance)
+        else:
+            self._hand_over(min(laid_to, self._passage.known_to), glance)
+
+    def leave(self, glance: Glance) -> None:
+        """Another synthesis worker is to take the leg, which has nothing to say at present."""
+        assert self.attached
+        assert not self.queue
         self._cut(0, (), glance)
+        self.attached, self.parting = False, True
+        self._outbox.add(DetachLeg(self.ring, self.row))
+
+    def detached(self) -> None:
+        """The synthesis worker has let go of the leg."""
+        self.parting = False
+
+    def attach(self) -> None:
+        """A synthesis worker takes the leg over, with all that is to be spoken and is not laid to its end."""
+        assert self.orphaned
+        self.attached = True
+        self._outbox.add(
+            AttachLeg(self.ring, self.row, self.generation, self._law, self._ptime_ms, self._patient)
+        )
+        for utterance in rules.survivors(self.queue):
+            if utterance.failed_at is None and not (utterance.laying and utterance.complete):
+                self._outbox.add(utterance.order(self.ring, self.row, None))
+
+    def forsake(self, detail: str, glance: Glance) -> None:
+        """Nobody will make what is left: each utterance fails when what is laid of it was heard."""
+        assert not self.attached
+        for utterance in rules.survivors(self.queue):
+            if utterance.failed_at is None and not (utterance.laying and utterance.complete):
+                unit = utterance.units if utterance.laying else utterance.heard
+                utterance.fail_at(unit, "worker_died", detail)
+        self.advance(glance)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _cut(
+        self,
+        at: int,
+        drop: tuple[int, ...],
+        glance: Glance,
+        *,
+        with_change: bool = False,
+        fade: bool = False,
+    ) -> None:
+        """Cut the ring, and tell the worker. ``fade``: what is being said does not go on."""
+        if not self._cut_pending:
+            self._passage.begins(glance.sent)
+        self.generation += 1
+        self._timeline.cut(self.generation, max(at, glance.sent))
+        for removal in self._removals.values():
+            removal.voided_from = min(removal.voided_from, at)
+        self._outbox.add(CutRing(at, self.generation, with_change, fade))
+        if self.paused and self._held_at > at:
+            self._hold_at(0)  # the word at whose end it was to be held is gone
+        if self._handover is not None and at < self._handover.at:
+            self._handover = None
+            if any(entry.laying for entry in rules.survivors(self.queue)):
+                self._let_go()
+        if self.attached:
+            self._outbox.add(Cut(self.ring, self.row, self.generation, drop, self._law))
+
+    # -- another synthesis worker -------------------------------------------------------------------------
+
+    def _lose(self, glance: Glance) -> None:
+        """Cut everything; when it is known what was heard, the rest is given out anew."""
+        self._handover = None
+        self._cut(0, (), glance)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The ring has just been cut, and nobody is to write until the leg is given out anew."""
+        if self.attached:
+            self.attached, self.parting = False, True
+            self._outbox.add(DetachLeg(self.ring, self.row))
+        self._removals.clear()
         self._loss = self.generation
         for utterance in self.queue:
             if utterance.ending is not None:
                 utterance.cut_generation = self.generation
 
-    def attach(self) -> None:
-        """A synthesis worker takes the leg over, with all that is to be spoken."""
-        assert self.orphaned
-        self.attached = True
-        self._outbox.add(AttachLeg(self.ring, self.row, self.generation, self._law, self._ptime_ms))
+    def _hand_over(self, end: int, glance: Glance) -> None:
+        """The ring is laid up to ``end``, goes on being sent, and is cut where the next worker is to begin."""
+        seam = Seam.find(rules.survivors(self.queue), end, glance.sent, self._packet_units)
+        self._cut(seam.at, (), glance)
+        self._handover = Handover(self.generation, seam.at)
+        seam.sew(rules.survivors(self.queue))
+        self._passage.known_to = seam.at
+
+    def _recover(self, glance: Glance) -> None:
+        """It is known what was heard of those that a worker has let go; another can make the rest."""
+        self._loss = None
         for utterance in rules.survivors(self.queue):
-            self._outbox.add(utterance.order(self.ring, self.row, None))
-
-    # -- inside -------------------------------------------------------------------------------------------
-
-    def _cut(self, at: int, drop: tuple[int, ...], glance: Glance, *, with_change: bool = False) -> None:
-        """Cut the ring, and tell the worker."""
-        if not self._cut_pending:
-            self._sent_at_cut = glance.sent
-        self.generation += 1
-        self._timeline.cut(self.generation, max(at, glance.sent))
-        for removal in self._removals.values():
-            removal.voided_from = min(removal.voided_from, at)
-        self._outbox.add(CutRing(at, self.generation, with_change))
-        if self.attached:
-            self._outbox.add(Cut(self.ring, self.row, self.generation, drop, self._law))
+            if not utterance.heard or utterance.done is None:
+                utterance.go_on_at(utterance.heard)
 
     def _follow(self, laid: Utterance) -> None:
         """An utterance was laid before one that we had put in front of it: the order of laying is the truth."""
@@ -346,64 +491,19 @@ class Playlist:
             laid_at = utterance.laying.at
         return laid_at is not None and laid_at < glance.sent + 2 * self._packet_units
 
-    def _recover(self, glance: Glance) -> None:
-        """After a worker's death: what was begun has failed, the rest can be made anew by another."""
-        self._loss = None
-        for utterance in rules.survivors(self.queue):
-            if utterance.heard:
-                self._end(utterance, "fail", "worker_died", glance)
-            else:
-                utterance.forget_audio()
-
     def _hear(self, utterance: Utterance, glance: Glance, late: Laying | None = None) -> None:
-        """Account for what was sent of an utterance: it starts, it passes marks.
-
-        ``late``: how it lay in a generation that has ended, learnt only now.
-        """
-        laying = late or utterance.laying
-        if laying is not None:
-            before = utterance.heard
-            utterance.hear(laying, self._timeline.limit(laying.generation, glance.sent))
-            if utterance.heard > before:
-                utterance.heard_ns = self._left_at(laying, utterance.heard - 1, glance)
-        if not utterance.heard:
-            return
-        if utterance.state == "queued":
-            assert laying is not None
-            at = self._left_at(laying, 0, glance)
-            utterance.apply("start")
-            utterance.first_audio_ms = (at - utterance.say.requested_ns) / 1e6
-            started = {"first_audio_ms": utterance.first_audio_ms, "cached": utterance.cached}
-            self._outbox.publish("utterance.started", at, started, utterance)
-            if self.paused:
-                utterance.apply("pause")
-        for mark in utterance.due_marks():
-            at = utterance.heard_ns
-            if laying is not None and mark.unit < utterance.heard:
-                at = self._left_at(laying, mark.unit, glance)
-            self._tell_mark(utterance, mark, at)
-
-    def _tell_mark(self, utterance: Utterance, mark: MarkAt, at_ns: int) -> None:
-        data = {"name": mark.name, "at_ms": mark.unit * UNIT_MS}
-        self._outbox.publish("utterance.mark", at_ns, data, utterance)
-
-    def _left_at(self, laying: Laying, unit: int, glance: Glance) -> int:
-        return left_at(glance, laying.at - laying.offset + unit, self._packet_units)
+        self._hearing.hear(utterance, glance, paused=self.paused, late=late)
 
     def _settle(self, utterance: Utterance, glance: Glance) -> None:
         """End an utterance that was cut, unless it had come to its end before the cut took hold."""
         assert utterance.ending is not None
         if utterance.heard and utterance.done == "finish":
-            self._end(utterance, "finish", "normal", glance)
+            self._end(utterance, "finish", utterance.finish, glance)
         else:
             self._end(utterance, "stop", utterance.ending, glance)
 
     def _end(self, utterance: Utterance, happening: Happening, cause: Cause, glance: Glance) -> None:
-        at = glance.now_ns
-        if happening == "finish":
-            at = utterance.heard_ns if utterance.heard else at
-            for mark in utterance.due_marks():  # of one without any audio
-                self._tell_mark(utterance, mark, at)
+        at = self._hearing.finish(utterance, glance) if happening == "finish" else glance.now_ns
         utterance.end(happening, cause)
         self.queue.remove(utterance)
         self.ended[utterance.id] = utterance

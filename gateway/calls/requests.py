@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
+from gateway.calls.draft import Draft
+from gateway.messages import Piece, Resume
 from tts_core import Script
 
 Mode = Literal["append", "interrupt", "replace"]
 Interruptible = Literal["none", "dtmf", "any"]
 Codec = Literal["PCMU", "PCMA"]
 Ptime = Literal[10, 20, 30, 40, 60]
+Listener = Callable[[str, Mapping[str, object]], None]
+"""Told what happens to one utterance and each word of it that is said, kind and data, in the middle of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +64,43 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class BargeIn:
+    """What of the caller's may cut speech that is ``interruptible``.
+
+    ``digits``: the keys that do; others are only told. ``voice``: whether his voice does. ``confirm_ms``: at
+    first speech only pauses, or is ducked (``meanwhile``); it is cut once the caller has spoken for so long, and
+    else goes on. 0: cut at once.
+    """
+
+    digits: frozenset[str] = frozenset("0123456789*#ABCD")
+    voice: bool = False
+    confirm_ms: int = 0
+    meanwhile: Literal["pause", "duck"] = "pause"
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """A prompt that is repeated behind a call's speech: at ``volume_db``, and ``duck_db`` from that under speech.
+
+    ``bed`` and ``memory``: as media workers know it (see ``MixLeg``).
+    """
+
+    prompt: str
+    volume_db: float
+    duck_db: float
+    bed: int
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCall:
     """A leg to an RTP target. ``address`` is a literal IP address; the target policy is the switchboard's.
 
     ``port`` 0: the target is not known yet, the address tells its family. ``payload_type`` None: the codec's
     own. ``sip``: it rings, and nothing is sent, until it is answered.
+    ``owner``: the key that it is opened with, which may have ``owner_limit`` calls open (0: any number) and send
+    to ``owner_allow`` alone, where that names any.
+    ``door``: the speech API whose client is handed what is said (``gateway.calls.studio``), by no RTP.
     """
 
     address: str
@@ -79,13 +117,22 @@ class OpenCall:
     rtcp_mux: bool = False
     payload_type: int | None = None
     sip: SipFacts | None = None
+    owner: str = ""
+    owner_limit: int = 0
+    owner_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    door: str | None = None
+    barge_in: BargeIn = BargeIn()
+    volume_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """An utterance. Exactly one of ``text``, ``ssml``, ``prompt``; ``script`` is what the first two say.
+    """An utterance. Exactly one of ``text``, ``ssml``, ``prompt``, ``pieces``, ``draft``; ``script`` is what they
+    say, once it is known.
 
-    ``requested_ns``: CLOCK_MONOTONIC when the request came in; first_audio_ms counts from here.
+    ``barge_in`` None: the call's.
+    ``requested_ns``: CLOCK_MONOTONIC when the request came in; first_audio_ms counts from here. ``draft``: text
+    that is still being written. ``resume``: only what follows there is said.
     """
 
     requested_ns: int
@@ -93,10 +140,20 @@ class Say:
     text: str | None = None
     ssml: str | None = None
     prompt: str | None = None
+    pieces: tuple[Piece, ...] | None = None
     id: str | None = None
     voice: str | None = None
     rate: float = 1.0
     volume_db: float = 0.0
     mode: Mode = "append"
     interruptible: Interruptible = "any"
+    barge_in: BargeIn | None = None
     client_state: str | None = None
+    trace: str | None = None
+    """The W3C Trace Context that the request came with (traceparent)."""
+    draft: Draft | None = None
+    listener: Listener | None = None
+    resume: Resume | None = None
+    lexicons: tuple[str, ...] = ()
+    audio: tuple[tuple[str, str], ...] = ()
+    """The recordings in its SSML that can be had: src and path."""

@@ -1,12 +1,13 @@
-"""The rules of a call's queue: what a new utterance cuts, where it goes, and what a digit cuts.
+"""The rules of a call's queue: what a new utterance cuts, where it goes, and what the caller cuts.
 
     mode        cuts                                      the new one goes
     append      nothing                                   last
     interrupt   the current one, if it is ``any``         first, behind a current one that is protected
     replace     every one that is ``any``                 first, behind a current one that is protected
 
-A digit from the caller cuts all that are ``dtmf`` or ``any``, the current and the queued (as MRCPv2's barge-in
-does, RFC 6787 8.4.2). An explicit stop cuts whatever it names. Those that are being stopped do not count.
+The caller cuts the current and the queued (as MRCPv2's barge-in does, RFC 6787 8.4.2): with a digit that is in
+their digit map those that are ``dtmf`` or ``any``, with his voice those that are ``any`` and listen to it. What
+is ``none`` he cannot cut. An explicit stop cuts whatever it names. Those that are being stopped do not count.
 """
 
 from __future__ import annotations
@@ -30,9 +31,18 @@ def cut_by_mode(queue: Sequence[Utterance], mode: Mode) -> list[Utterance]:
     return [utterance for utterance in living[:reach] if utterance.interruptible == "any"]
 
 
-def cut_by_digit(queue: Sequence[Utterance]) -> list[Utterance]:
+def cut_by_digit(queue: Sequence[Utterance], digit: str) -> list[Utterance]:
     """What a digit from the caller cuts, in order."""
-    return [utterance for utterance in survivors(queue) if utterance.interruptible != "none"]
+    return [
+        utterance
+        for utterance in survivors(queue)
+        if utterance.interruptible != "none" and digit in utterance.barge_in.digits
+    ]
+
+
+def cut_by_voice(queue: Sequence[Utterance]) -> list[Utterance]:
+    """What the caller's voice cuts, in order."""
+    return [utterance for utterance in survivors(queue) if utterance.yields_to_voice]
 
 
 def cut_by_stop(queue: Sequence[Utterance], scope: Literal["current", "all"]) -> list[Utterance]:

@@ -9,6 +9,7 @@ that the gateway itself listens on, where its legs would talk to each other or t
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -36,12 +37,18 @@ def parse_address(address: str) -> Address:
 
 
 def check_target(
-    settings: Settings, address: str, port: int, rtcp_port: int | None = None, *, rtcp_mux: bool = False
+    settings: Settings,
+    address: str,
+    port: int,
+    rtcp_port: int | None = None,
+    *,
+    rtcp_mux: bool = False,
+    owner_allow: Sequence[IPv4Network | IPv6Network] = (),
 ) -> Address:
     """The address to send to, if RTP may go there. Refusals ``invalid`` (422), ``target_not_allowed`` (403).
 
     RTCP goes to ``rtcp_port`` if given, to ``port`` if muxed, else to the next (RFC 3550 11), and meets the
-    same policy.
+    same policy. ``owner_allow`` narrows it where it names any network: it is the key's, whose call it is.
     """
     target = parse_address(address)
     if not 1 <= port <= 65535:
@@ -56,6 +63,8 @@ def check_target(
     allowed = [network for network in map(_unmapped, settings.rtp_allow) if target in network]
     if not allowed:
         raise _refused(target, "is outside VOXTRUNK_RTP_ALLOW")
+    if owner_allow and not any(target in network for network in map(_unmapped, owner_allow)):
+        raise _refused(target, "is outside what this key may send to (`rtp_allow` in VOXTRUNK_API_KEYS_FILE)")
     if any(target == network.broadcast_address and _has_broadcast(network) for network in allowed):
         raise _refused(target, "is a broadcast address of VOXTRUNK_RTP_ALLOW")
     own_first, own_last = settings.rtp_ports

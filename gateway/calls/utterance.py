@@ -6,21 +6,34 @@ the utterance's beginning; unit ``u`` lies at the ring position ``at - offset + 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
-from gateway.calls.requests import Interruptible, Say
-from gateway.messages import Described, Laying, MarkAt, Speak, Word
-from gateway.ring import NEVER, UNIT_MS
+import msgspec
+
+from gateway.calls.requests import BargeIn, Interruptible, Say
+from gateway.messages import Described, Laying, MarkAt, Part, Resume, Speak, Word
+from gateway.ring import NEVER, UNIT_MS, UNIT_OCTETS
+from tts_core import Script
 
 State = Literal["queued", "speaking", "paused", "finished", "stopped", "failed"]
 Happening = Literal["start", "pause", "resume", "finish", "stop", "fail"]
 Cause = Literal[
-    "normal", "barge_in", "stopped", "replaced", "interrupted", "call_closed", "worker_died", "error"
+    "normal",
+    "barge_in",
+    "stopped",
+    "replaced",
+    "interrupted",
+    "call_closed",
+    "worker_died",
+    "error",
+    "cleared",
+    "writer_gone",
 ]
-"""Why an utterance ended; the words are those of MRCPv2's Completion-Cause (RFC 6787 8.4), adapted."""
+"""Why an utterance ended; the words are those of MRCPv2's Completion-Cause (RFC 6787 8.4), adapted.
+``cleared``: by who wrote it; ``writer_gone``: who wrote it went away, and what had been written was said."""
 
 TRANSITIONS: Final = MappingProxyType[tuple[State, Happening], State](
     {
@@ -38,6 +51,9 @@ TRANSITIONS: Final = MappingProxyType[tuple[State, Happening], State](
         ("paused", "fail"): "failed",
     }
 )
+_LONGEST_PACKET: Final = 6
+"""In units."""
+_MOST_LOSSES: Final = 3
 TERMINAL: Final = frozenset[State]({"finished", "stopped", "failed"})
 
 
@@ -47,7 +63,8 @@ class Utterance:
 
     ``units``: length of its audio as far as it is made; ``heard``: how many of them were sent, the newest at
     ``heard_ns`` on CLOCK_MONOTONIC. ``first_audio_ms``: request to first speech packet on the wire.
-    ``position``: 0 for the current or next one, None once it has ended or is being stopped.
+    ``position``: 0 for the current or next one, None once it has ended or is being stopped. ``begins_at``:
+    where in the whole of what was asked for ``text`` begins.
     """
 
     id: str
@@ -58,6 +75,7 @@ class Utterance:
     interruptible: Interruptible
     client_state: str | None
     say: Say
+    barge_in: BargeIn = field(default_factory=BargeIn)
     state: State = "queued"
     cause: Cause | None = None
     position: int | None = None
@@ -65,6 +83,17 @@ class Utterance:
     underruns: int = 0
     last_mark: str | None = None
     cached: bool = False
+    queued_ns: int = 0
+    made_ns: int = 0
+    """When it came into the queue, and when the first of its audio was made, on CLOCK_MONOTONIC; 0: not yet."""
+    requested_ns: int = 0
+    begins_at: int = 0
+    # while it is written
+    parts: list[Part] = field(default_factory=list)
+    awaits: int | None = None
+    """So many parts are made; None: that is not known."""
+    finish: Cause = "normal"
+    """The cause when it is said to its end."""
     # what synthesis has said
     units: int = 0
     complete: bool = False
@@ -73,14 +102,22 @@ class Utterance:
     laying: Laying | None = None
     failed_at: int | None = None
     failure: tuple[str, str] | None = None
+    resume: Resume | None = None
+    """Where the next worker is to go on with it; None: at its beginning."""
+    losses: int = 0
+    """How many workers in a row died over it and had made nothing of it."""
     # what was heard
     heard: int = 0
     heard_ns: int = 0
     passed_marks: int = 0
+    passed_words: int = 0
+    lag_ms: float | None = None
+    """How long audio is on its way to the ear, by the peer's reports."""
     # on its way out
     ending: Cause | None = None
     cut_generation: int | None = None
     _spoken_chars: int | None = None
+    _last_word: dict[str, object] | None = None
 
     @property
     def ended(self) -> bool:
@@ -91,6 +128,11 @@ class Utterance:
     def survives(self) -> bool:
         """Whether it is to be spoken (on): it has not ended and nothing is ending it."""
         return self.ending is None and self.state not in TERMINAL
+
+    @property
+    def yields_to_voice(self) -> bool:
+        """Whether the caller's voice may cut it."""
+        return self.interruptible == "any" and self.barge_in.voice
 
     @property
     def duration_ms(self) -> int | None:
@@ -115,6 +157,34 @@ class Utterance:
         """The text that was not heard."""
         return self.text[self._cut_in_text() :]
 
+    @property
+    def heard_ms(self) -> int | None:
+        """An estimate of how much had reached the ear when its newest packet left; None without reports."""
+        return None if self.lag_ms is None else max(0, round(self.spoken_ms - self.lag_ms))
+
+    @property
+    def last_word(self) -> dict[str, object] | None:
+        """The last word of ``spoken_text`` and its times; None when none was heard."""
+        if self.ended:
+            return self._last_word
+        last = next((word for word in reversed(self.words) if _counts(word, self.heard)), None)
+        return None if last is None else self.told(last)
+
+    @property
+    def buffered_chars(self) -> int:
+        """Characters whose audio was not sent yet: those behind the last word that has begun."""
+        return len(self.text) - (self.words[self.passed_words - 1].char_end if self.passed_words else 0)
+
+    def told(self, word: Word) -> dict[str, object]:
+        """A word as it is told of."""
+        return {
+            "word": self.text[word.char_start : word.char_end],
+            "start_ms": word.start_unit * UNIT_MS,
+            "end_ms": word.end_unit * UNIT_MS,
+            "char_start": word.char_start,
+            "char_end": word.char_end,
+        }
+
     def apply(self, happening: Happening) -> None:
         """Change the state by the table. A happening that the table lacks is our own bug."""
         state = TRANSITIONS.get((self.state, happening))
@@ -123,19 +193,24 @@ class Utterance:
 
     def order(self, ring: int, row: int, before: int | None) -> Speak:
         """What to tell the synthesis worker of the leg at ``row`` of ``ring``; ``before``: see Speak."""
-        say = self.say
-        return Speak(
-            ring=ring,
-            row=row,
-            key=self.key,
-            voice=self.voice,
-            rate=say.rate,
-            gain_db=say.volume_db,
-            text=say.text,
-            ssml=say.ssml,
-            prompt=say.prompt,
-            before=before,
-        )
+        resume = self.resume or self.say.resume
+        speak = order(self.say, self.voice, ring, row, self.key, before, resume, self.parts)
+        return msgspec.structs.replace(speak, call_id=self.call_id, utterance_id=self.id)
+
+    def rest(self) -> Say:
+        """The request that says what was not heard of it, from the word on that was not."""
+        say, heard = self.say, len(self.spoken_text)
+        if say.draft is not None:
+            say = replace(say, draft=None, text=self.text, script=Script.from_text(self.text))
+        if say.pieces is not None and say.script is not None:
+            say = replace(say, pieces=None, text=say.script.text)
+        origin = say.resume or Resume(0, None, 0, 0)
+        resume = say.resume
+        if say.prompt is not None:
+            resume = Resume(0, None, origin.skip + self.heard * UNIT_OCTETS, 0)
+        elif self.heard:
+            resume = Resume(0, self.begins_at + heard, 0, origin.marks + self.passed_marks)
+        return replace(say, id=None, mode="append", listener=None, resume=resume)
 
     # -- from synthesis -----------------------------------------------------------------------------------
 
@@ -143,18 +218,65 @@ class Utterance:
         """Take in what the next stretch of its audio holds."""
         self.units = max(self.units, message.units)
         self.complete = message.complete
-        self.words += message.words
+        self.awaits = message.awaits
+        words = message.words
+        if self.begins_at:
+            words = tuple(_earlier(word, self.begins_at) for word in words)
+        self.words += words
         self.marks += message.marks
         self.cached = message.cached
 
-    def forget_audio(self) -> None:
-        """Another worker will make its audio anew; nothing of it was heard."""
-        assert self.heard == 0
-        self.units, self.complete, self.laying = 0, False, None
-        self.words, self.marks, self.failed_at, self.failure = [], [], None, None
+    @property
+    def settled(self) -> bool:
+        """Whether no more audio will come than is made."""
+        return self.complete or self.failed_at is not None
+
+    def go_on_at(self, unit: int) -> None:
+        """Another worker will make its audio from ``unit`` on; what is made beyond is forgotten.
+
+        One that has failed has no more than that, and fails there.
+        """
+        if self.failed_at is not None:
+            self.units = self.failed_at = unit
+            return
+        self.units, self.complete, self.awaits = unit, False, None
+        if not unit:
+            self.words, self.marks, self.laying, self.resume = [], [], None, None
+            return
+        origin = self.say.resume or Resume(0, None, 0, 0)
+        before = [word for word in self.words if word.start_unit < unit]
+        word = before[-1] if before else None
+        if word is None or word.end_unit <= unit:  # only a pause lies before the next one
+            near = (word for word in self.words if 0 <= word.start_unit - unit < _LONGEST_PACKET)
+            word = next(near, word)
+        self.words = before
+        self.marks = self.marks[: max(self.passed_marks, sum(mark.unit < unit for mark in self.marks))]
+        begin = -origin.skip if word is None else word.start_unit * UNIT_OCTETS + word.into
+        char = origin.char if word is None else word.char_start + self.begins_at
+        self.resume = Resume(unit, char, unit * UNIT_OCTETS - begin, origin.marks + len(self.marks))
+
+    def lose_worker(self) -> None:
+        """The worker that was to make more of it died."""
+        made = self.units > (self.resume.unit if self.resume else 0)
+        self.losses = 1 if made else self.losses + 1
+        if self.losses == _MOST_LOSSES:
+            self.fail_at(self.units, "worker_died", f"{_MOST_LOSSES} synthesis workers died over it")
+
+    def fail_at(self, unit: int, cause: str, detail: str) -> None:
+        """No more comes of it than ``unit`` units: it fails when these were heard."""
+        self.failed_at, self.failure = unit, (cause, detail)
+
+    def word_from(self, unit: int) -> int | None:
+        """Where the first word begins that does not end before ``unit``; None when there is no such word."""
+        return next((word.start_unit for word in self.words if word.end_unit > unit), None)
+
+    def word_at(self, unit: int) -> Word | None:
+        """The word that sounds at ``unit``."""
+        return next((word for word in self.words if word.start_unit <= unit < word.end_unit), None)
 
     def end(self, happening: Happening, cause: Cause) -> None:
         """Come to a terminal state, and keep only what it takes to answer about it."""
+        self._last_word = self.last_word
         self.apply(happening)
         self.cause, self.ending, self.cut_generation = cause, None, None
         self._spoken_chars = self._cut_in_text()
@@ -166,12 +288,14 @@ class Utterance:
             "cause": self.cause,
             "duration_ms": self.duration_ms,
             "spoken_ms": self.spoken_ms,
+            "heard_ms": self.heard_ms,
+            "spoken_text": self.spoken_text,
+            "remaining_text": self.remaining_text,
+            "last_word": self.last_word,
             "last_mark": self.last_mark,
             "first_audio_ms": self.first_audio_ms,
             "underruns": self.underruns,
         }
-        if self.state != "finished":
-            data |= {"spoken_text": self.spoken_text, "remaining_text": self.remaining_text}
         if self.failure is not None:
             data |= {"error": self.failure[0], "detail": self.failure[1]}
         return data
@@ -204,12 +328,26 @@ class Utterance:
             self.last_mark = mark.name
             yield mark
 
+    def due_words(self) -> Iterator[Word]:
+        """Words that have begun since last asked."""
+        while self.passed_words < len(self.words):
+            word = self.words[self.passed_words]
+            if word.start_unit >= self.heard:
+                return
+            self.passed_words += 1
+            yield word
+
     @property
     def done(self) -> Literal["finish", "fail"] | None:
         """How it has ended by itself: all of it was heard, or all there will ever be of it."""
         if self.failed_at is not None:
             return "fail" if self.heard >= self.failed_at else None
         return "finish" if self.complete and self.heard >= self.units else None
+
+    @property
+    def fault(self) -> Cause:
+        """Why it fails, when it does."""
+        return "worker_died" if self.failure and self.failure[0] == "worker_died" else "error"
 
     def next_position(self) -> int:
         """The lowest ring position at which something is to be told when ``sent`` reaches it; else NEVER."""
@@ -220,6 +358,8 @@ class Utterance:
         wanted = NEVER
         if self.passed_marks < len(self.marks):
             wanted = self.marks[self.passed_marks].unit + 1
+        if self.say.listener is not None and self.passed_words < len(self.words):
+            wanted = min(wanted, self.words[self.passed_words].start_unit + 1)
         if self.failed_at is not None:
             wanted = min(wanted, self.failed_at)
         elif self.complete:
@@ -237,12 +377,52 @@ class Utterance:
         return _spoken_characters(self.text, self.words, self.heard)
 
 
+def order(
+    say: Say,
+    voice: str,
+    ring: int,
+    row: int,
+    key: int,
+    before: int | None = None,
+    resume: Resume | None = None,
+    parts: Sequence[Part] = (),
+) -> Speak:
+    """A request as the synthesis worker is told of it."""
+    return Speak(
+        ring=ring,
+        row=row,
+        key=key,
+        voice=voice,
+        rate=say.rate,
+        gain_db=say.volume_db,
+        text=say.text,
+        ssml=say.ssml,
+        prompt=say.prompt,
+        pieces=say.pieces,
+        before=before,
+        resume=resume,
+        parts=None if say.draft is None else tuple(parts),
+        open=say.draft is not None and not say.draft.ended,
+        lexicons=say.lexicons,
+        audio=say.audio,
+    )
+
+
+def _counts(word: Word, heard: int) -> bool:
+    """Whether a word counts as heard: at least half of it was sent."""
+    return heard > word.start_unit and 2 * heard >= word.start_unit + word.end_unit
+
+
+def _earlier(word: Word, chars: int) -> Word:
+    return msgspec.structs.replace(word, char_start=word.char_start - chars, char_end=word.char_end - chars)
+
+
 def _spoken_characters(text: str, words: Iterable[Word], heard: int) -> int:
     """Where in ``text`` the last word ends of which at least half was heard, with what touches it."""
     cut, limit = 0, len(text)
     behind = []
     for word in words:
-        if heard > word.start_unit and 2 * heard >= word.start_unit + word.end_unit:
+        if _counts(word, heard):
             cut = max(cut, word.char_end)
         else:
             behind.append(word.char_start)

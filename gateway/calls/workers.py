@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +63,8 @@ class Worker:
         self.pid: int | None = None
         self._command = tuple(command)
         self._fds = tuple(fds)
-        self._environment = dict(environment)
+        self.environment = environment
+        """Of the processes that are yet to be started."""
         self._incoming = incoming
         self._on_message = on_message
         self._on_death = on_death
@@ -80,6 +82,12 @@ class Worker:
     async def started(self) -> None:
         """Wait until it is ready for the first time. Raises WorkerFailed when it dies each time before that."""
         await asyncio.shield(self._started)
+
+    def kill(self) -> None:
+        """End a process that hangs; another takes its place."""
+        if self.pid is not None and self.alive:
+            _log.error("%s (pid %s) hangs and is killed", self.name, self.pid)
+            os.kill(self.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """End the process: close its link, wait for it, kill it if it does not go."""
@@ -106,7 +114,12 @@ class Worker:
                 return
             deaths = 1 if time.monotonic() - begun > _HEALTHY_SECONDS else deaths + 1
             self.restarts += 1
-            _log.error("%s (pid %s) died with status %s", self.name, self.pid, status)
+            _log.error(
+                "%s died with status %s",
+                self.name,
+                status,
+                extra={"worker": self.name, "worker_pid": self.pid},
+            )
             if deaths >= _ATTEMPTS and not self._started.done():
                 detail = f"{self.name} died {deaths} times at its start, with status {status}; see its log"
                 self._started.set_exception(WorkerFailed(detail))
@@ -122,7 +135,7 @@ class Worker:
                 str(theirs.fileno()),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *self._fds),
-                env=self._environment,
+                env=self.environment,
             )
             theirs.close()
             self.pid = process.pid
@@ -149,7 +162,7 @@ class Worker:
 
     def _ready(self) -> None:
         self.alive = True
-        _log.info("%s is ready (pid %s)", self.name, self.pid)
+        _log.info("%s is ready", self.name, extra={"worker": self.name, "worker_pid": self.pid})
         if not self._started.done():
             self._started.set_result(None)
 
@@ -159,7 +172,7 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        os.kill(process.pid, 9)
+        os.kill(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -9,28 +9,32 @@ law that their payload type stands for.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import pytest
 
-from gateway.calls.actions import CutRing, Glance, Publish, SetPaused
+from gateway.calls.actions import CutRing, Glance, Publish, SetPaused, Tell
 from gateway.calls.call import Call
-from gateway.calls.playlist import LOOKS
-from gateway.calls.requests import Interruptible, Media, Mode, OpenCall, Say, SipFacts
+from gateway.calls.draft import Bounds, Draft
+from gateway.calls.passage import LOOKS
+from gateway.calls.requests import BargeIn, Interruptible, Media, Mode, OpenCall, Say, SipFacts
 from gateway.calls.utterance import Utterance
 from gateway.media.group import Group
-from gateway.messages import ChangeLeg, LegOpened, MarkAt, Word
-from gateway.ring import SILENCE, UNIT_OCTETS, RingBlock
+from gateway.messages import ChangeLeg, LegOpened, MarkAt, MixLeg, Part, Resume, VoiceHeard, Word
+from gateway.ring import NEVER, SILENCE, UNIT_OCTETS, RingBlock
 from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library
+from gateway.speech.manuscript import Manuscript
 from gateway.speech.recipe import Origin
-from gateway.speech.track import Failure, Stretch
+from gateway.speech.track import Failure, Stretch, Track
 from telephony_codecs import Law, encode, transcode
 from tts_core import Script
 
@@ -90,6 +94,18 @@ def words_of(text: str) -> list[Word]:
     return words
 
 
+def words_of_parts(parts: Iterable[Part]) -> list[Word]:
+    """The words of a text that was given out in these parts; each takes WORD_UNITS."""
+    words: list[Word] = []
+    at = 0
+    for part in parts:
+        for found in re.finditer("[^, ]+", part.text):
+            unit = len(words) * WORD_UNITS
+            words.append(Word(at + found.start(), at + found.end(), unit, unit + WORD_UNITS))
+        at += len(part.text)
+    return words
+
+
 class World:
     """One leg and all three processes. ``heard``: by key, the units that left in packets, in order.
 
@@ -115,6 +131,7 @@ class World:
         self.aimed, self.held = port != 0, sip is not None
         """What the media worker knows."""
         self.to_media: deque[ChangeLeg] = deque()
+        self.mixes: list[MixLeg] = []
         self.spurts: list[tuple[int, bool]] = []
         self.payload_types: list[int] = []
         self.call = Call(
@@ -125,6 +142,7 @@ class World:
         self.events: list[Publish] = []
         self.heard: dict[int, list[int]] = {}
         self.said: list[Utterance] = []
+        self.told: dict[int, list[tuple[str, Mapping[str, object]]]] = {}
         self.looks = 0
         self.ticks = 0
         self.start_writer()
@@ -143,7 +161,7 @@ class World:
         self.read()
         self.writer = None
         self.to_writer.clear()
-        self.call.playlist.writer_lost(self.glance())
+        self.call.playlist.writer_lost(self.ring.laid_to(0), self.glance())
         self.act()
 
     def pace(self, packets: int = 1) -> None:
@@ -185,31 +203,73 @@ class World:
             self.group.suppress[0] = order.held
 
     def acknowledge(self) -> None:
-        """The media worker acts on a cut."""
+        """The media worker acts on a cut and on a hold; nothing fades here, for units tell their names."""
         if self.ring.generation[0] != self.ring.acked[0]:
             self.group.cut(0)
+        self.group.hold(0, int(self.ring.hold_at[0]), fade=False)
 
     def make(self, words: int = 1) -> None:
         """The synthesis worker makes some words of what is most urgent."""
         assert self.writer is not None
-        track = self.writer.next_track(Origin.VOICE, self.now_ns)
+        track = next(iter(self.writer.next_tracks(Origin.VOICE, self.now_ns)), None)
         if track is None:
+            return
+        if track.recipe.manuscript is not None:
+            self._make_written(track, track.recipe.manuscript, words)
             return
         text = track.recipe.source
         key = next(entry.key for entry in self.said if entry.text == text)
         everything = words_of(text)
-        first = track.units // WORD_UNITS
-        mine = everything[first : first + words]
-        units = range(track.units, track.units + len(mine) * WORD_UNITS)
-        payload = b"".join(unit_of(track.recipe.law, key, unit) for unit in units)
-        marks = tuple(MarkAt(f"m{word.start_unit // WORD_UNITS}", word.start_unit) for word in mine)
-        last = first + len(mine) >= len(everything)
-        self.writer.made(track, Stretch(payload, tuple(mine), marks, last), self.now_ns)
+        resume = track.recipe.resume
+        base = resume.unit if resume else 0
+        first = base + track.units
+        stop = min(len(everything), first // WORD_UNITS + words)
+        payload = b"".join(unit_of(track.recipe.law, key, unit) for unit in range(first, stop * WORD_UNITS))
+        mine = [word for word in everything[:stop] if word.start_unit >= first]
+        if resume is not None:
+            self._check(resume, text)
+        told = tuple(
+            Word(word.char_start, word.char_end, word.start_unit - base, word.end_unit - base)
+            for word in mine
+        )
+        marks = tuple(MarkAt(f"m{word.start_unit // WORD_UNITS}", word.start_unit - base) for word in mine)
+        self.writer.made(track, Stretch(payload, told, marks, stop == len(everything)), self.now_ns)
+
+    def _make_written(self, track: Track, manuscript: Manuscript, words: int) -> None:
+        """The same of what is being written."""
+        assert self.writer is not None
+        stream = self.writer._rings[0].streams[0]
+        key = next(entry.key for entry in stream.queue if entry.track is track)
+        everything = words_of_parts(manuscript.parts)
+        resume = track.recipe.resume
+        base = resume.unit if resume else 0
+        if resume is not None and resume.char is not None:
+            word = next(word for word in everything if word.char_start == resume.char)
+            assert resume.unit * UNIT_OCTETS == word.start_unit * UNIT_OCTETS + resume.skip
+        first = base + track.units
+        stop = min(len(everything), first // WORD_UNITS + words)
+        payload = b"".join(unit_of(track.recipe.law, key, unit) for unit in range(first, stop * WORD_UNITS))
+        told = tuple(
+            Word(word.char_start, word.char_end, word.start_unit - base, word.end_unit - base)
+            for word in everything[:stop]
+            if word.start_unit >= first
+        )
+        done = stop == len(everything)
+        awaits = len(manuscript.parts) if done and not manuscript.closed else None
+        last = done and manuscript.closed
+        self.writer.made(track, Stretch(payload, told, (), last, awaits), self.now_ns)
+
+    def _check(self, resume: Resume, text: str) -> None:
+        """A worker could find the place: ``skip`` octets from the word at ``char``."""
+        word = next((word for word in words_of(text) if word.char_start == resume.char), None)
+        start = word.start_unit if word is not None else 0
+        assert resume.unit * UNIT_OCTETS == start * UNIT_OCTETS + resume.skip
+        assert resume.marks == -(-resume.unit // WORD_UNITS)
 
     def fail(self) -> None:
         """The engine fails over what is most urgent."""
         assert self.writer is not None
-        track = self.writer.next_track(Origin.VOICE, self.now_ns)
+        track = next(iter(self.writer.next_tracks(Origin.VOICE, self.now_ns)), None)
         if track is not None:
             self.writer.failed(track, Failure("engine", "it broke"), self.now_ns)
 
@@ -230,6 +290,7 @@ class World:
                 "Laying": playlist.laid,
                 "Removed": playlist.removed,
                 "SpeechFailed": playlist.speech_failed,
+                "LegDetached": lambda *_, playlist=playlist: playlist.detached(),
             }[type(message).__name__]
             take(message, self.glance())
             self.act()
@@ -269,11 +330,15 @@ class World:
         for action in self.call.take():
             if isinstance(action, Publish):
                 self.events.append(action)
+            elif isinstance(action, Tell):
+                action.listener(action.kind, action.data)
             elif isinstance(action, CutRing):
                 self.ring.changes[0] += action.with_change
                 assert self.ring.cut(0, action.at) == action.generation
             elif isinstance(action, SetPaused):
-                self.ring.paused[0] = action.paused
+                self.ring.hold(0, action.at if action.paused else NEVER)
+            elif isinstance(action, MixLeg):
+                self.mixes.append(action)
             elif isinstance(action, ChangeLeg):
                 self.to_media.append(action)
             else:
@@ -287,6 +352,7 @@ class World:
         interruptible: Interruptible = "any",
         uid: str | None = None,
         client_state: str | None = None,
+        barge_in: BargeIn | None = None,
     ) -> Utterance:
         key = len(self.said) + 1
         text = text_of(key, words)
@@ -298,11 +364,38 @@ class World:
             mode=mode,
             interruptible=interruptible,
             client_state=client_state,
+            barge_in=barge_in,
         )
         utterance = self.call.say(say, key=key, fresh_id=f"u_{key}", glance=self.glance())
         self.said.append(utterance)
         self.act()
         return utterance
+
+    def voice(self, kind: Literal["started", "confirmed", "stopped"], voice_ms: int = 60) -> None:
+        """The media worker has heard the caller."""
+        self.call.hear(VoiceHeard(0, kind, voice_ms, self.now_ns), self.glance())
+        self.act()
+
+    def digit(self, digit: str) -> None:
+        self.call.digit(digit, None, self.glance())
+        self.act()
+
+    def open_text(self, mode: Mode = "append") -> Utterance:
+        """An utterance that is to be written, with ``write_text`` and so on."""
+        key = len(self.said) + 1
+        draft = Draft(lambda text: text.rfind(" ") + 1, Bounds(1000, 60, 30, 100_000_000))
+        say = Say(requested_ns=self.now_ns, draft=draft, mode=mode, listener=partial(self._told, key))
+        utterance = self.call.say(say, key=key, fresh_id=f"u_{key}", glance=self.glance())
+        self.said.append(utterance)
+        self.act()
+        return utterance
+
+    def write_text(self, utterance: Utterance, text: str) -> None:
+        self.call.writing.write(utterance, text, None, self.glance())
+        self.act()
+
+    def _told(self, key: int, kind: str, data: Mapping[str, object]) -> None:
+        self.told.setdefault(key, []).append((kind, data))
 
     def stop(self, scope: str = "current") -> list[Utterance]:
         victims = self.call.stop(scope, self.glance())
@@ -355,6 +448,16 @@ class World:
             self.pace()
         self.turn()
 
+    def idle(self, packets: int) -> None:
+        """Packet times in which control and the pacer work, and no writer."""
+        for _ in range(packets):
+            self.hear()
+            for _ in range(LOOKS + 1):
+                self.acknowledge()
+                self.look()
+            self.pace()
+        self.look()
+
     def finish(self) -> None:
         """Until the queue is empty."""
         for _ in range(5000):
@@ -393,3 +496,8 @@ def world() -> Iterator[World]:
 def new_world() -> Callable[[], World]:
     """To make more than one; the caller closes them."""
     return World
+
+
+@pytest.fixture(name="words_of_parts", scope="session")
+def _words_of_parts() -> Callable[..., list[Word]]:
+    return words_of_parts

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from gateway.calls.requests import BargeIn
 from gateway.calls.utterance import TERMINAL
 from gateway.errors import Refusal
 
@@ -41,6 +42,9 @@ STEPS = st.lists(
 MODES = st.sampled_from(["append", "append", "interrupt", "replace"])
 
 
+YIELDING = st.sampled_from([None, None, BargeIn(voice=True), BargeIn(voice=True, confirm_ms=300)])
+
+
 class Interleavings(RuleBasedStateMachine):
     """Each rule is one step of one process, or a few; nobody need be prompt."""
 
@@ -53,10 +57,10 @@ class Interleavings(RuleBasedStateMachine):
 
     # -- people
 
-    @rule(words=st.integers(0, 12), mode=MODES, interruptible=PROTECTION)
-    def say(self, words: int, mode: str, interruptible: str) -> None:
+    @rule(words=st.integers(0, 12), mode=MODES, interruptible=PROTECTION, barge_in=YIELDING)
+    def say(self, words: int, mode: str, interruptible: str, barge_in: BargeIn | None) -> None:
         with suppress(Refusal):  # queue_full
-            self.world.say(words, mode, interruptible)
+            self.world.say(words, mode, interruptible, barge_in=barge_in)
 
     @rule(scope=st.sampled_from(["current", "all"]))
     def stop(self, scope: str) -> None:
@@ -78,10 +82,18 @@ class Interleavings(RuleBasedStateMachine):
         self.world.call.digit("1", None, self.world.glance())
         self.world.act()
 
-    @rule()
-    def hold_or_go_on(self) -> None:
+    @rule(kind=st.sampled_from(["started", "confirmed", "stopped"]))
+    def caller(self, kind: str) -> None:
+        """He begins to speak, goes on or stops, in whatever order a detector may tell it."""
+        self.world.voice(kind)
+
+    @rule(at_word=st.booleans())
+    def hold_or_go_on(self, at_word: bool = False) -> None:
         call = self.world.call
-        (call.resume if call.paused else call.pause)(self.world.glance())
+        if call.paused:
+            call.resume(self.world.glance())
+        else:
+            call.pause(self.world.glance(), at_word=at_word)
         self.world.act()
 
     # -- a SIP peer
@@ -195,6 +207,7 @@ class Interleavings(RuleBasedStateMachine):
             world.change(held=False, address="127.0.0.1", port=4000)
         if world.call.paused:
             self.hold_or_go_on()
+        world.voice("stopped")
         world.finish()
         self.seq_has_no_gap()
         self.an_end_is_for_ever()

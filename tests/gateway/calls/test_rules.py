@@ -56,7 +56,7 @@ def test_what_a_digit_and_a_stop_cut():
     for entries in QUEUES:
         queue = queue_of(entries)
         alive = [number for number, (_, ending) in enumerate(entries) if not ending]
-        assert [entry.key for entry in rules.cut_by_digit(queue)] == [
+        assert [entry.key for entry in rules.cut_by_digit(queue, "5")] == [
             number for number in alive if entries[number][0] in ("dtmf", "any")
         ]
         assert [entry.key for entry in rules.cut_by_stop(queue, "all")] == alive

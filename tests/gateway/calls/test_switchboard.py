@@ -7,12 +7,16 @@ import os
 import signal
 import socket
 import struct
+import sys
 import time
+from ipaddress import ip_network
 
 import pytest
 import pytest_asyncio
 
-from gateway.calls.requests import OpenCall, Say
+from gateway.calls.call import Call
+from gateway.calls.demand import Burden
+from gateway.calls.requests import Media, OpenCall, Say
 from gateway.calls.switchboard import Switchboard
 from gateway.calls.workers import WorkerFailed, pause_before
 from gateway.errors import Refusal
@@ -81,7 +85,9 @@ def told(board, call, kind):
 
 async def test_a_call_from_opening_to_closing(board, peer):
     first_audio = []
-    board.on_first_audio = first_audio.append
+    board.on_event = lambda call, note: (
+        first_audio.append(note.data["first_audio_ms"]) if note.type == "utterance.started" else None
+    )
     call = await board.open_call(target(peer, client_state="mine"))
     assert (call.state, call.codec, call.payload_type, call.voice) == ("open", "PCMU", 0, "espeak:en-us")
     assert call.local.port in range(31000, 31200)
@@ -92,7 +98,8 @@ async def test_a_call_from_opening_to_closing(board, peer):
     await until(lambda: board.utterance(call.id, utterance.id).ended)
     assert (utterance.state, utterance.cause, utterance.spoken_text) == ("finished", "normal", "Hello.")
     assert utterance.spoken_ms == utterance.duration_ms > 200
-    assert first_audio == [utterance.first_audio_ms / 1000]
+    assert first_audio == [utterance.first_audio_ms]
+    assert utterance.requested_ns < utterance.queued_ns < utterance.made_ns
 
     final = await board.close_call(call.id)
     assert final is call
@@ -128,7 +135,7 @@ async def test_stop_answers_with_what_left_on_the_wire(board, peer):
         except BlockingIOError:
             break
         packets += data[1] & 0x7F == 0
-    assert current.spoken_ms == 20 * packets
+    assert current.spoken_ms == 20 * (packets - 1), "what dies away does not count"
     assert current.text == current.spoken_text + current.remaining_text
     assert 0 < len(current.spoken_text) < len(LONG)
     await board.close_call(call.id)
@@ -191,10 +198,16 @@ async def test_refusals(board, peer):
         (target(peer, voice="nobody"), "unknown_voice"),
         (OpenCall("example.com", 4000), "invalid"),
         (OpenCall("10.0.0.1", 4000), "target_not_allowed"),
+        (target(peer, owner_allow=(ip_network("127.0.0.2/32"),)), "target_not_allowed"),
     ):
         with pytest.raises(Refusal) as refusal:
             await board.open_call(request)
         assert refusal.value.code == code
+    # nor may its peer have it sent elsewhere later
+    bound = await board.open_call(target(peer, owner_allow=(ip_network("127.0.0.1/32"),)))
+    with pytest.raises(Refusal, match="rtp_allow"):
+        board.change(bound.id, Media("127.0.0.2", 4000, 4001, "PCMU", 0, 20, 101, held=False))
+    await board.close_call(bound.id)
     for ask in (board.close_call, board.pause, board.resume):
         with pytest.raises(Refusal) as unknown:
             await ask("c_none")
@@ -269,7 +282,7 @@ async def test_a_media_worker_that_is_killed_takes_only_its_calls_along(board, p
         assert utterance.state == ("stopped" if call in lost else "speaking")
         if call in lost:
             assert utterance.heard > 4
-    assert board.ready  # the other one carries on
+    assert board.obstacle is None  # the other one carries on
     await until(lambda: seat.alive)
     assert seat.restarts == 1
     new = await board.open_call(target(peer))
@@ -281,41 +294,128 @@ async def test_a_media_worker_that_is_killed_takes_only_its_calls_along(board, p
     await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
 
 
-async def test_a_synthesis_worker_that_is_killed_costs_one_utterance(board, peer):
+async def test_a_synthesis_worker_that_hangs_is_replaced_and_costs_no_word(board, peer):
     call = await board.open_call(target(peer))
-    current, queued = await board.say(call.id, say(LONG)), await board.say(call.id, say("And this one."))
+    text = LONG[: len(LONG) // 3]
+    current, queued = await board.say(call.id, say(text)), await board.say(call.id, say("And this one."))
     await until(lambda: board.utterance(call.id, current.id).heard > 4)
     seat = board.workers.synthesis[0]
-    os.kill(seat.worker.pid, signal.SIGKILL)
-    await until(lambda: current.ended)
-    assert (current.state, current.cause) == ("failed", "worker_died")
-    assert current.spoken_text + current.remaining_text == LONG
-    assert not board.ready
+    os.kill(seat.worker.pid, signal.SIGSTOP)
+    await until(lambda: board.obstacle is not None)
     assert board.voices()
     with pytest.raises(Refusal) as refusal:
         await board.open_call(target(peer))
     assert (refusal.value.code, refusal.value.kind.status) == ("unavailable", 503)
     late = await board.say(call.id, say("Late."))
-    await until(lambda: board.utterance(call.id, late.id).ended)
-    assert (queued.state, late.state) == ("finished", "finished")
-    assert board.ready
+    await until(lambda: board.utterance(call.id, late.id).ended, 40)
+    assert [entry.state for entry in (current, queued, late)] == ["finished"] * 3
+    assert current.resume is not None
+    assert current.spoken_text == text
+    assert len(told(board, call, "utterance.finished")) == 3
+    assert board.obstacle is None
     await board.close_call(call.id)
 
 
-async def test_draining_lets_speech_finish_and_then_closes(peer):
+HANGING = """
+import gateway.speech.worker as worker
+from tts_core.espeak import EspeakEngine
+
+def clause(self, clause, *more, real=EspeakEngine._clause):
+    while "forever" in clause.text:
+        pass
+    return real(self, clause, *more)
+
+EspeakEngine._clause = clause
+worker._STUCK_S = 0.5
+worker.main()
+"""
+
+
+async def test_an_engine_that_hangs_fails_its_utterance_and_no_other(peer):
+    async with running(settings(media_workers=1), (sys.executable, "-c", HANGING)) as board:
+        call, other = [await board.open_call(target(peer)) for _ in range(2)]
+        hanging, after = await board.say(call.id, say("On forever.")), await board.say(call.id, say("Next."))
+        beside = await board.say(other.id, say("Beside it."))
+        for each, of in ((hanging, call), (after, call), (beside, other)):
+            await until(lambda each=each, of=of: board.utterance(of.id, each.id).ended)
+        assert (hanging.state, hanging.failure[0]) == ("failed", "engine_error")
+        assert "0.5 s" in hanging.failure[1]
+        assert (after.state, beside.state) == ("finished", "finished")
+        assert board.workers.synthesis[0].restarts == 1
+
+
+async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_or_another_has_room(peer):
+    async with running(settings(media_workers=1, synthesis_workers=2)) as board:
+        first, second = board.workers.synthesis
+        calls = [await board.open_call(target(peer)) for _ in range(2)]
+        assert [len(seat.legs) for seat in (first, second)] == [1, 1]
+        call = calls[0]
+        await until(lambda: first.statistics and second.statistics)
+        cost = first.demand.cost("espeak:en-us")
+        assert cost in first.statistics.costs, "it was tried before the first call"
+        assert 0 < cost.ratio < 0.5
+        known = await board.say(call.id, say("Known."))
+        assert first.demand.total > 0
+        assert board.headroom == 1, "the other worker is idle"
+        await until(lambda: board.utterance(call.id, known.id).ended)
+        assert first.demand.total == 0
+        assert first.statistics.utilisation < 1
+        assert first.demand.cost("espeak:en-us").ratio != cost.ratio, "it is measured as it speaks"
+
+        heavy = Burden("remote:slow", True)
+        for seat in (first, second, first, second):
+            seat.demand.change(None, heavy)
+        assert board.headroom < 0
+        with pytest.raises(Refusal, match="VOXTRUNK_SYNTHESIS_LIMIT") as refusal:
+            await board.say(call.id, say("News."))
+        assert (refusal.value.code, refusal.value.retry_after) == ("at_capacity", 2)
+        assert "espeak:en-us takes" in refusal.value.detail
+        assert first.refused == {"espeak:en-us": 1}
+        again = await board.say(call.id, say("Known."))
+        await until(lambda: board.utterance(call.id, again.id).ended)
+        assert (again.state, again.cached) == ("finished", True)
+        new = await board.open_call(target(peer))  # it may want to play prompts
+        await board.close_call(new.id)
+
+        for _ in range(2):
+            second.demand.change(heavy, None)
+        news = await board.say(call.id, say("News."))
+        assert call.playlist.parting
+        await until(lambda: board.utterance(call.id, news.id).ended)
+        assert news.state == "finished"
+        assert [len(seat.legs) for seat in (first, second)] == [0, 2]
+        await asyncio.gather(*(board.close_call(call.id) for call in calls))
+        await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
+        assert first.demand.total > second.demand.total == 0
+
+
+async def test_draining_lets_calls_finish_and_may_be_taken_back_until_the_end(peer):
     async with running(settings(media_workers=1)) as board:
         speaking = await board.open_call(target(peer))
         idle = await board.open_call(target(peer))
         utterance = await board.say(speaking.id, say("Let me finish."))
-        draining = asyncio.create_task(board.drain(20))
-        await until(lambda: board.draining)
-        assert not board.ready
+        board.start_draining(None)
+        assert board.obstacle == "draining"
+        assert board.retry_after() == 30
         with pytest.raises(Refusal) as refusal:
             await board.open_call(target(peer))
         assert refusal.value.code == "draining"
-        await draining
+        board.stop_draining()
+        assert board.obstacle is None
+        await board.close_call((await board.open_call(target(peer))).id)
+        board.start_draining(3600)
+        assert 3590 < board.drained_in <= 3600
+        ending = asyncio.create_task(board.drain(20))
+        await until(lambda: utterance.ended)
         assert utterance.state == "finished"
-        assert {call.cause for call in (speaking, idle)} == {"drained"}
+        with pytest.raises(Refusal, match="cannot be taken back"):
+            board.stop_draining()
+        assert not ending.done(), "a call that says nothing is a call"
+        await board.say(idle.id, say("And me."))
+        await board.close_call(speaking.id)
+        await board.close_call(idle.id)
+        await asyncio.wait_for(ending, 2)
+        assert {call.cause for call in (speaking, idle)} == {"closed"}
 
 
 async def test_draining_has_a_limit_and_closed_calls_are_forgotten(peer):
@@ -323,7 +423,7 @@ async def test_draining_has_a_limit_and_closed_calls_are_forgotten(peer):
         call = await board.open_call(target(peer))
         utterance = await board.say(call.id, say(LONG))
         await board.drain(0.3)
-        assert (call.state, utterance.cause) == ("closed", "call_closed")
+        assert (call.state, call.cause, utterance.cause) == ("closed", "drained", "call_closed")
         await until(lambda: not board.calls())
         assert board.events.after(call.id) == []
 
@@ -333,7 +433,7 @@ async def test_a_worker_that_cannot_start_is_told():
     try:
         with pytest.raises(WorkerFailed, match="synthesis-0 died 3 times at its start, with status 1"):
             await board.start()
-        assert not board.ready
+        assert board.obstacle is not None
     finally:
         await board.close()
 
@@ -348,8 +448,9 @@ async def test_the_pause_before_a_new_worker_grows_to_a_limit():
 class running:
     """A switchboard of its own for one test."""
 
-    def __init__(self, chosen):
-        self.board = Switchboard(chosen)
+    def __init__(self, chosen, *synthesis):
+        more = {"synthesis_command": synthesis[0]} if synthesis else {}
+        self.board = Switchboard(chosen, **more)
 
     async def __aenter__(self):
         await self.board.start()
@@ -357,3 +458,36 @@ class running:
 
     async def __aexit__(self, *_):
         await self.board.close()
+
+
+async def test_a_key_has_so_many_calls_and_no_more(board, peer):
+    first, second = [await board.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(2)]
+    assert board.owned["a"] == 2
+    with pytest.raises(Refusal) as refused:
+        await board.open_call(target(peer, owner="a", owner_limit=2))
+    assert (refused.value.code, refused.value.kind.status) == ("too_many_calls", 429)
+    other = await board.open_call(target(peer, owner="b", owner_limit=1))
+    await board.close_call(first.id)
+    # of several at once there are as many as there is room for
+    asked = [board.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(3)]
+    opened = [call for call in await asyncio.gather(*asked, return_exceptions=True) if isinstance(call, Call)]
+    assert len(opened) == 1
+    for call in (second, other, *opened):
+        await board.close_call(call.id)
+    assert not +board.owned
+
+
+async def test_calls_are_refused_before_pacing_is_full(board, peer):
+    seats = board.workers.media
+    call = await board.open_call(target(peer))
+    assert all(0 < seat.headroom < 1 for seat in seats)
+    await until(lambda: all(seat.busy.utilisation > 0 for seat in seats), 8)  # it is measured
+    for seat in seats:
+        assert seat.busy.utilisation < 0.5
+        seat.busy.limit = 1e-9
+    assert board.obstacle == "full"
+    assert board.retry_after() is not None
+    with pytest.raises(Refusal, match="VOXTRUNK_MEDIA_LIMIT") as refused:
+        await board.open_call(target(peer))
+    assert refused.value.code == "at_capacity"
+    await board.close_call(call.id)

@@ -164,6 +164,8 @@ def test_an_ended_one_keeps_its_answers_and_drops_the_rest():
         "cause": "barge_in",
         "duration_ms": 200,
         "spoken_ms": 120,
+        "heard_ms": None,
+        "last_word": {"word": "one", "start_ms": 0, "end_ms": 100, "char_start": 0, "char_end": 3},
         "last_mark": "m",
         "first_audio_ms": None,
         "underruns": 0,

@@ -48,9 +48,14 @@ def test_underruns_are_told_once_and_only_of_this_leg(ring):
     assert watch.due() == []
     ring.underruns[5] += 2
     assert watch.due() == [5]
-    assert watch.underruns(5) == 2
+    assert watch.underruns(5) == {"synthesis": 2}
     assert watch.due() == []
-    assert watch.underruns(5) == 0
+    assert watch.underruns(5) == {}
+    ring.stalls[5] += 1
+    ring.blocked[5] += 4
+    assert watch.due() == [5]
+    assert watch.underruns(5) == {"pacer": 1, "socket": 4}
+    assert watch.due() == []
 
 
 def test_a_glance_is_what_the_ring_says(ring):

@@ -1,0 +1,84 @@
+"""What a synthesis worker has to do for the legs that it writes for, against what it can. Pure.
+
+A leg asks for one stream of speech at a time: the first of its queue that is not made to its end. A stream takes
+``ratio`` of the worker's core while it lasts, and its first stretch must be made within a second beside all
+others. Who would exceed the limit is refused, so that nobody who speaks is made late.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from gateway.messages import VoiceCost
+from gateway.speech.load import guess
+
+START_S: Final = 1.0
+"""Within which first stretches are to be made, at the worst."""
+
+
+class Burden(NamedTuple):
+    """A stream of speech in the making. ``begun``: its first stretch is made."""
+
+    voice: str
+    begun: bool
+
+
+class Demand:
+    """The streams of one worker, and what its voices cost by its newest account.
+
+    ``limit``: the part of its core that may be promised.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.costs: dict[str, VoiceCost] = {}
+        self._streams: Counter[str] = Counter()
+        self._starting: Counter[str] = Counter()
+
+    def learn(self, costs: Iterable[VoiceCost]) -> None:
+        """The worker's newest account."""
+        self.costs |= {cost.name: cost for cost in costs}
+
+    def cost(self, voice: str) -> VoiceCost:
+        """What the voice costs: as measured, else as guessed."""
+        return self.costs.get(voice) or guess(voice)
+
+    def change(self, old: Burden | None, new: Burden | None) -> None:
+        """A leg asks for ``new`` in the place of ``old``."""
+        for burden, by in ((old, -1), (new, 1)):
+            if burden is not None:
+                self._streams[burden.voice] += by
+                self._starting[burden.voice] += by * (not burden.begun)
+
+    @property
+    def total(self) -> float:
+        """The part of the core that all streams take together; more than 1 is more than there is."""
+        return sum(
+            n * self.cost(voice).ratio + self._starting[voice] * self.cost(voice).first_s / START_S
+            for voice, n in self._streams.items()
+        )
+
+    def weight(self, burden: Burden | None) -> float:
+        """The part of the core that one stream takes."""
+        if burden is None:
+            return 0.0
+        cost = self.cost(burden.voice)
+        return cost.ratio + (0.0 if burden.begun else cost.first_s / START_S)
+
+    @property
+    def headroom(self) -> float:
+        """1: nothing to do; 0: full; below: more was taken on than there is room for."""
+        return 1 - self.total / self.limit
+
+    def fits(self, voice: str, beside: Burden | None) -> bool:
+        """Whether a leg that asks for ``beside`` may ask for speech of ``voice``, then or after it.
+
+        An idle worker takes one stream of a voice that it can keep up with, however long its first stretch took
+        when that was measured: a worker that began on a busy machine would else refuse it for ever.
+        """
+        more = self.weight(Burden(voice, False)) - self.weight(beside)
+        if more <= 0 or self.total + more <= self.limit:
+            return True
+        return not any(self._streams.values()) and self.cost(voice).ratio <= self.limit

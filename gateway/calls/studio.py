@@ -1,0 +1,283 @@
+"""Speech for clients that listen themselves, by HTTP, WebSocket or gRPC ("doors"): a leg that is no telephone's.
+
+    async with here.studio.take("openai", owner=key.name, owner_limit=key.max_calls) as take:
+        await take.say(Say(requested_ns=…, script=Script.from_text(text), text=text))
+        async for octets in take:        # G.711 of the codec asked for, whole 20 ms, as soon as it is made
+            …
+
+    async with here.studio.take("elevenlabs", codec="PCMA", voice="neural:en-us-slt") as take:
+        utterance = await take.open_text(rate=1.1)      # a text that is being written, clause by clause
+        take.write(utterance.id, "Hello there, ")       # .flush, .end, and ``await take.clear`` (take it back)
+        async for item in take.items():                 # octets, and what is told of them, in order
+            match item:
+                case bytes(): …
+                case Told(id=uid, kind="word", data=data): …      # word, start_ms, end_ms, char_start, char_end
+                case Told(kind="utterance.finished" | "utterance.stopped" | "utterance.failed"): …
+
+A take is a leg in the booth (``gateway.calls.booth``): it speaks, queues, is cut, cached and handed to another
+worker as any leg is, and what is said is octet for octet what an RTP leg is sent, without the silence around it.
+Times are of the utterance's audio. Told of an utterance are ``utterance.started``, ``word``, ``utterance.mark``
+(name, at_ms), ``paused`` and ``resumed`` (of a writer who is far ahead), then its end; each after the octets that
+it is about.
+
+The client's pace is the take's: what he does not take in is not made, beyond ``BUFFER_OCTETS`` and a ring. Leave
+the context when he goes away, and nothing more is made. Errors are ``errors.Refusal``: from entering and ``say``
+as from opening a call and queueing an utterance (503 ``at_capacity``, ``draining``, ``unavailable``, 429
+``too_many_calls``), from iterating when speech fails (``speech_failed``) or the gateway ends the take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from gateway.calls.call import Call
+from gateway.calls.requests import Codec, OpenCall, Say
+from gateway.errors import Refusal
+from tts_core import Script
+from tts_core.script import Manner
+from tts_core.voices import chosen
+
+if TYPE_CHECKING:
+    from gateway.calls.actions import Publish
+    from gateway.calls.switchboard import Switchboard
+    from gateway.calls.utterance import Utterance
+
+BUFFER_OCTETS: Final = 80_000
+"""10 s: what waits for a client at most."""
+ENDS: Final = frozenset({"utterance.finished", "utterance.stopped", "utterance.failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something told of the utterance ``id``."""
+
+    id: str
+    kind: str
+    data: Mapping[str, object]
+
+
+Permit = Callable[[str, Script | None], None]
+"""Takes (voice, script); raises Refusal where that voice may not say it."""
+
+
+def _everything(voice: str, script: Script | None) -> None:
+    """Every voice may."""
+
+
+class Studio:
+    """Opens takes on a switchboard."""
+
+    def __init__(self, switchboard: Switchboard) -> None:
+        self._switchboard = switchboard
+
+    def voice(self, name: str | None = None, language: str | None = None, *, field: str = "voice") -> str:
+        """The voice of this name (None: the default), or the one to speak ``language`` (BCP 47) in its place.
+
+        Refusal ``unknown_voice``; ``field`` is the request's that names it.
+        """
+        offered = {voice.name: voice for voice in self._switchboard.voices()}
+        wanted = name or self._switchboard.settings.default_voice
+        if wanted not in offered:
+            raise Refusal(
+                "unknown_voice", f"There is no voice {wanted!r}; GET /v1/voices lists them", field=field
+            )
+        if language is None:
+            return wanted
+        found = chosen(offered, Manner(language=language), wanted)
+        if found is None:
+            raise Refusal("unknown_voice", f"No voice speaks {language!r}", field="language")
+        return found
+
+    def take(
+        self,
+        door: str,
+        *,
+        owner: str = "",
+        owner_limit: int = 0,
+        voice: str | None = None,
+        codec: Codec = "PCMU",
+        permit: Permit = _everything,
+    ) -> Take:
+        """A take, to be entered. ``door`` names the API, ``owner`` the key; ``owner_limit``: see ``OpenCall``.
+
+        ``voice``: who speaks where an utterance does not say; None: the default voice. ``permit`` is asked before
+        anything is said.
+        """
+        asked = OpenCall("", 0, codec=codec, voice=voice, door=door, owner=owner, owner_limit=owner_limit)
+        return Take(self._switchboard, asked, permit)
+
+
+class Take:
+    """See the module. One reader at a time: iterate the take, or ``items``."""
+
+    def __init__(self, switchboard: Switchboard, asked: OpenCall, permit: Permit) -> None:
+        self._switchboard = switchboard
+        self._permit = permit
+        self._asked = asked
+        self._call: Call | None = None
+        self._items: deque[bytes | Told] = deque()
+        self._octets = 0
+        self._full = False
+        self._news = asyncio.Event()
+        self._pending: set[str] = set()
+        self._closed: str | None = None
+
+    async def __aenter__(self) -> Self:
+        """Raises what opening raises."""
+        self._call = self._switchboard.open_door(self._asked, self._taken, self._observed)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def call(self) -> Call:
+        """The leg's core, for reading."""
+        assert self._call is not None, "enter the take first"
+        return self._call
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Utterances of which more may come out of ``items``."""
+        return frozenset(self._pending)
+
+    # -- saying -------------------------------------------------------------------------------------------
+
+    async def say(self, say: Say) -> Utterance:
+        """Queue an utterance (its ``mode`` included). Refusals as ``Switchboard.say``, and ``permit``'s."""
+        self._permit(say.voice or self.call.voice, say.script)
+        uid = say.id or f"u_{secrets.token_hex(8)}"
+        self._pending.add(uid)
+        try:
+            return await self._switchboard.say(
+                self.call.id, replace(say, id=uid, listener=partial(self._told, uid))
+            )
+        except BaseException:
+            self._pending.discard(uid)
+            raise
+
+    async def open_text(
+        self,
+        *,
+        id: str | None = None,
+        voice: str | None = None,
+        rate: float = 1.0,
+        volume_db: float = 0.0,
+        lexicons: tuple[str, ...] = (),
+        requested_ns: int | None = None,
+    ) -> Utterance:
+        """Queue an utterance whose text is to be written. Its first audio counts from its first clause."""
+        draft = self._switchboard.draft(self.call.id, voice or self.call.voice)
+        requested = time.monotonic_ns() if requested_ns is None else requested_ns
+        say = Say(
+            requested, id=id, voice=voice, rate=rate, volume_db=volume_db, lexicons=lexicons, draft=draft
+        )
+        return await self.say(say)
+
+    def write(self, uid: str, text: str, mark: str | None = None) -> Utterance:
+        """More text. Refusals ``unknown_utterance``, ``wrong_state``, ``text_too_long``."""
+        return self._switchboard.write(self.call.id, uid, text, mark)
+
+    def flush(self, uid: str) -> Utterance:
+        """Speak what is written, be it no clause. Refusals ``unknown_utterance``, ``wrong_state``."""
+        return self._switchboard.flush(self.call.id, uid)
+
+    def end(self, uid: str) -> Utterance:
+        """All is written. Refusals ``unknown_utterance``, ``wrong_state``."""
+        return self._switchboard.end_text(self.call.id, uid)
+
+    async def clear(self, uid: str) -> list[Utterance]:
+        """Take back what was not handed out of it; what waits here goes, too. ``utterance.stopped`` follows."""
+        self._throw_away()
+        return await self._switchboard.clear(self.call.id, uid)
+
+    async def stop(self) -> list[Utterance]:
+        """Stop all that is being said and that waits, what waits here included."""
+        self._throw_away()
+        return await self._switchboard.stop(self.call.id, "all")
+
+    def _throw_away(self) -> None:
+        self._items = deque(item for item in self._items if isinstance(item, Told))
+        self._octets = 0
+        self._make_room()
+
+    # -- hearing ------------------------------------------------------------------------------------------
+
+    async def items(self) -> AsyncIterator[bytes | Told]:
+        """Octets, and what is told of them, until the take is closed. Refusal when it was not by ``close``."""
+        while True:
+            while self._items:
+                item = self._items.popleft()
+                if isinstance(item, bytes):
+                    self._octets -= len(item)
+                    self._make_room()
+                elif item.kind in ENDS:
+                    self._pending.discard(item.id)
+                yield item
+            if self._closed is not None:
+                if self._closed != "closed":
+                    raise _ended(self._closed)
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The octets of all that was said, until nothing is left to say. Refusal when some of it failed."""
+        if not self._pending:
+            return
+        async for item in self.items():
+            if isinstance(item, bytes):
+                yield item
+            elif item.kind == "utterance.failed":
+                raise Refusal("speech_failed", str(item.data.get("detail", item.data["cause"])))
+            elif item.kind in ENDS and not self._pending:
+                return
+
+    def close(self) -> None:
+        """Stop what is being said, and let the leg go. Without effect on a take that is closed."""
+        self._closed = self._closed or "closed"
+        self._news.set()
+        if self._call is not None:
+            self._switchboard.close_door(self._call)
+
+    # -- what the booth and the leg say -------------------------------------------------------------------
+
+    def _taken(self, octets: bytes) -> bool:
+        self._items.append(octets)
+        self._octets += len(octets)
+        self._full = self._octets >= BUFFER_OCTETS
+        self._news.set()
+        return not self._full
+
+    def _make_room(self) -> None:
+        if self._full and self._octets <= BUFFER_OCTETS // 2 and self._call is not None:
+            self._full = False
+            self._switchboard.workers.booth.stir(self._call.playlist.row)
+
+    def _told(self, uid: str, kind: str, data: Mapping[str, object]) -> None:
+        self._items.append(Told(uid, kind, data))
+        self._news.set()
+
+    def _observed(self, call: Call, note: Publish) -> None:
+        if note.type == "call.closed":
+            self._closed = self._closed or str(note.data["cause"])
+            self._news.set()
+
+
+def _ended(cause: str) -> Refusal:
+    """Why the gateway ended a take."""
+    if cause in {"drained", "shutdown"}:
+        return Refusal("draining", "The gateway is shutting down; call another one", retry_after=1)
+    if cause == "max_seconds":
+        return Refusal("wrong_state", "The stream was open for too long (VOXTRUNK_MAX_CALL_SECONDS)")
+    return Refusal("unavailable", f"The stream was ended: {cause}")

@@ -1,0 +1,78 @@
+"""Demand against limit: who fits beside whom."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.calls.demand import START_S, Burden, Demand
+from gateway.messages import VoiceCost
+
+COSTS = (VoiceCost("n:fast", 0.1, 0.06), VoiceCost("n:slow", 1.2, 1.0), VoiceCost("n:free", 0.0, 0.0))
+
+
+def demand(limit: float = 0.85) -> Demand:
+    made = Demand(limit)
+    made.learn(COSTS)
+    return made
+
+
+def test_streams_add_up_and_a_first_stretch_more():
+    made = demand()
+    assert (made.total, made.headroom) == (0, 1)
+    made.change(None, Burden("n:fast", False))
+    assert made.total == pytest.approx(0.1 + 0.06 / START_S)
+    made.change(Burden("n:fast", False), Burden("n:fast", True))
+    assert made.total == pytest.approx(0.1)
+    assert made.headroom == pytest.approx(1 - 0.1 / 0.85)
+    made.change(Burden("n:fast", True), None)
+    assert made.total == 0
+
+
+def test_no_more_fit_than_the_limit_holds():
+    made, taken = demand(), 0
+    while made.fits("n:fast", None):
+        made.change(None, Burden("n:fast", True))
+        taken += 1
+    assert taken == 7, "the eighth would have a first stretch besides"
+    assert made.headroom > 0
+    assert made.fits("n:fast", Burden("n:fast", False)), "a leg asks for one stream at a time"
+    assert made.fits("n:free", None)
+
+
+def test_a_voice_slower_than_real_time_never_fits():
+    made = demand(1.0)
+    assert not made.fits("n:slow", None)
+
+
+def test_more_than_the_limit_is_told_and_nobody_else_fits():
+    made = demand()
+    for _ in range(20):  # a dead worker's streams came
+        made.change(None, Burden("n:fast", True))
+    assert made.headroom < 0
+    assert not made.fits("n:fast", None)
+    assert made.fits("n:fast", Burden("n:fast", False))
+
+
+BURDENS = st.none() | st.builds(Burden, st.sampled_from(["n:fast", "n:slow", "x:unknown"]), st.booleans())
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), BURDENS), max_size=60))
+def test_the_total_is_what_the_legs_ask_for(changes):
+    made, legs = demand(), dict.fromkeys(range(6))
+    for leg, burden in changes:
+        made.change(legs[leg], burden)
+        legs[leg] = burden
+        assert made.total == pytest.approx(sum(made.weight(each) for each in legs.values()))
+
+
+def test_an_idle_worker_takes_one_whatever_its_first_stretch_took():
+    demand = Demand(0.85)
+    demand.learn([VoiceCost("a:slow-start", 0.02, 5.0), VoiceCost("a:slow", 0.9, 0.1)])
+    assert demand.fits("a:slow-start", None)
+    assert not demand.fits("a:slow", None)
+    demand.change(None, Burden("a:slow-start", True))
+    assert not demand.fits("a:slow-start", None), "a second one would wait too long beside it"
+    demand.change(Burden("a:slow-start", True), None)
+    assert demand.fits("a:slow-start", None)
