@@ -1,14 +1,17 @@
-"""The command line: ``voxtrunk serve | say | listen | voices | export | settings | demo | bench``."""
+"""The command line: ``voxtrunk serve | say | listen | voices | keys | settings | doctor | size | demo …``."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+import tomllib
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
-import httpx
 import typer
 import uvloop
 from pydantic import ValidationError
@@ -18,10 +21,11 @@ from rich.table import Table
 
 from gateway import demo as demonstration
 from gateway import logs
-from gateway.client import Client, Refused
 from gateway.listen.cli import listen_command
 from gateway.running import RunningGateway
 from gateway.settings import Settings
+from voxtrunk.client import Client, ClientError, Utterance
+from voxtrunk.client.orders import OpenCall
 
 app = typer.Typer(
     help="Voxtrunk speaks text into telephone calls.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -29,7 +33,10 @@ app = typer.Typer(
 app.command("listen")(listen_command)
 voices_app = typer.Typer()
 app.add_typer(voices_app, name="voices")
+keys_app = typer.Typer(help="API keys, in VOXTRUNK_API_KEYS_FILE.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
+_log = logging.getLogger("voxtrunk")
 _USAGE = 2
 Codec = Literal["PCMU", "PCMA"]
 
@@ -55,6 +62,9 @@ def _settings(**given: Any) -> Settings:
             for e in error.errors()
         ]
         _fail("the settings are not right:\n" + "\n".join(lines), _USAGE)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        file = os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml")
+        _fail(f"{file} (VOXTRUNK_CONFIG) is not TOML: {error}", _USAGE)
 
 
 @app.command()
@@ -65,6 +75,16 @@ def serve(
     rtp_ports: Annotated[str | None, typer.Option(help="RTP port range, e.g. 20000-29999.")] = None,
     sip: Annotated[
         list[str] | None, typer.Option(help="Where SIP is spoken, e.g. 127.0.0.1:5060; may be repeated.")
+    ] = None,
+    tls: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="CERTIFICATE KEY", help="PEM files: the API is served by https."),
+    ] = None,
+    proxy_headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="Proxy whose X-Forwarded-For and -Proto are believed; may be repeated."
+        ),
     ] = None,
 ) -> None:
     """Run the gateway until SIGTERM. All settings: VOXTRUNK_… in the environment, or voxtrunk.toml."""
@@ -79,8 +99,24 @@ def serve(
         given["rtp_ports"] = rtp_ports
     if sip:
         given["sip_listen"] = tuple(sip)
+    if tls is not None:
+        given["tls_certificate"], given["tls_key"] = tls
+    if proxy_headers:
+        given["proxy_headers"] = tuple(proxy_headers)
     settings = _settings(**given)
     logs.configure(settings)
+    if settings.speaks_plainly:
+        _log.warning(
+            "onnxruntime is not installed (scripts/setup neural): calls that name no voice speak with %s",
+            settings.default_voice,
+        )
+    if settings.providers_file is not None:
+        from tts_core.remote import BadProviders, read_plan
+
+        try:
+            read_plan(settings.providers_file)
+        except BadProviders as error:
+            _fail(f"VOXTRUNK_PROVIDERS_FILE: {error}")
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
 
@@ -93,7 +129,8 @@ def serve(
     try:
         uvloop.run(serve_api(Switchboard(settings), settings, bound))
     except ImportError as error:
-        _fail(f"SIP needs the extra: scripts/setup sip, or pip install voxtrunk[sip] ({error})")
+        what, extra = ("traces need", "otel") if "opentelemetry" in str(error) else ("SIP needs", "sip")
+        _fail(f"{what} the extra: scripts/setup {extra}, or pip install voxtrunk[{extra}] ({error})")
     except (OSError, ValueError, TimeoutError, WorkerFailed) as error:
         _fail(f"cannot serve: {error}")
 
@@ -113,7 +150,7 @@ def say(
 ) -> None:
     """Speak a text to an RTP target and wait for its end."""
     address, port = _host_port(to)
-    order: dict[str, Any] = {"rtp": {"address": address, "port": port}, "codec": codec, "silence": "suppress"}
+    order: OpenCall = {"rtp": {"address": address, "port": port}, "codec": codec, "silence": "suppress"}
     if voice is not None:
         order["voice"] = voice
     console = Console(stderr=True, quiet=as_json)
@@ -127,24 +164,21 @@ def say(
             from gateway.speech.offline import write_line_audio
 
             write_line_audio(wav, text, voice, codec, _settings())
-    except (Refused, RuntimeError, httpx.HTTPError, OSError) as error:
+    except (ClientError, RuntimeError, OSError) as error:
         _fail(str(error))
     if as_json:
-        typer.echo(json.dumps(said))
-    elif said["state"] == "finished":
-        first = said["first_audio_ms"]
-        typer.echo(f"spoke {said['spoken_ms'] / 1000:.2f} s to {to}, first audio after {first:.0f} ms")
-    if said["state"] != "finished":
-        _fail(f"the utterance {said['state']}: {said['cause']}")
+        typer.echo(said.json())
+    elif said.state == "finished":
+        typer.echo(
+            f"spoke {said.spoken_ms / 1000:.2f} s to {to}, first audio after {said.first_audio_ms:.0f} ms"
+        )
+    if said.state != "finished":
+        _fail(f"the utterance {said.state}: {said.cause}")
 
 
-def _say(url: str, key: str | None, order: dict[str, Any], text: str, console: Console) -> dict[str, Any]:
-    with Client(url, key) as client, console.status("speaking"):
-        call = client.request("POST", "/v1/calls", order)
-        try:
-            return client.say(call["id"], 7200, text=text)
-        finally:
-            client.request("DELETE", f"/v1/calls/{call['id']}")
+def _say(url: str, key: str | None, order: OpenCall, text: str, console: Console) -> Utterance:
+    with Client(url, key) as client, console.status("speaking"), client.call(**order) as line:
+        return line.wait(line.say(text))
 
 
 @voices_app.callback(invoke_without_command=True)
@@ -154,12 +188,16 @@ def voices(
     """List the voices that this installation can speak with; add and remove voices of your own."""
     if context.invoked_subcommand is not None:
         return
-    from tts_core import TtsError, open_default
+    from gateway.speech.abroad import open_door
+    from tts_core import TtsError
 
     try:
-        found = open_default(_settings().voices_folder).voices()
+        door, abroad = open_door(_settings())
     except TtsError as error:
         _fail(str(error))
+    found = door.voices()
+    if abroad is not None:
+        abroad.close()
     columns = ("name", "language", "gender", "engine", "version", "licence", "teacher", "description")
     if as_json:
         typer.echo(json.dumps([{column: getattr(v, column) for column in columns} for v in found]))
@@ -172,18 +210,23 @@ def voices(
 
 @voices_app.command("add")
 def add_voice(
-    folder: Annotated[Path, typer.Argument(help="A voice package: a folder with voice.json.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A voice package's folder, or a Piper voice: NAME.onnx, NAME.onnx.json beside it."
+        ),
+    ],
 ) -> None:
-    """Check a voice package, let it speak, and copy it to VOXTRUNK_VOICES_FOLDER."""
+    """Check a voice, let it speak, and put it into VOXTRUNK_VOICES_FOLDER."""
     from tts_core import TtsError
-    from tts_core.neural import engine
+    from tts_core.adding import add
 
     target = _settings().voices_folder
     try:
-        manifest = engine.add(folder, target).manifest
+        name = add(source, target)
     except (TtsError, OSError) as error:
         _fail(" ".join(str(error).split()))
-    typer.echo(f"added neural:{manifest.name} to {target}; a gateway offers it from its next start on")
+    typer.echo(f"added {name} to {target}; a running gateway offers it in a few seconds")
 
 
 @voices_app.command("remove")
@@ -192,14 +235,118 @@ def remove_voice(
 ) -> None:
     """Remove a voice that was added."""
     from tts_core import TtsError
-    from tts_core.neural import engine
+    from tts_core.adding import remove
 
     target = _settings().voices_folder
     try:
-        engine.remove(name, target)
+        remove(name, target)
     except (TtsError, OSError) as error:
         _fail(" ".join(str(error).split()))
     typer.echo(f"removed {name} from {target}")
+
+
+KeysFile = Annotated[Path | None, typer.Option("--file", help="Omitted: VOXTRUNK_API_KEYS_FILE.")]
+_RELOAD = "a running gateway takes it in by SIGHUP or POST /v1/admin/reload"
+
+
+def _keys_file(given: Path | None) -> Path:
+    path = given or _settings().api_keys_file
+    if path is None:
+        _fail("name a file: --file, or VOXTRUNK_API_KEYS_FILE", _USAGE)
+    return path
+
+
+@keys_app.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="What metrics and logs call it.")],
+    file: KeysFile = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="speak, read or admin; may be repeated. Omitted: speak and read."),
+    ] = None,
+    rtp_allow: Annotated[
+        list[str] | None, typer.Option(help="Network that it may send RTP to, inside VOXTRUNK_RTP_ALLOW.")
+    ] = None,
+    voice: Annotated[
+        list[str] | None, typer.Option(help="Voice that it may speak with, a name or pattern.")
+    ] = None,
+    own_calls: Annotated[
+        bool, typer.Option("--own-calls", help="Others' calls are not there for it.")
+    ] = False,
+    max_calls: Annotated[int | None, typer.Option(help="Open at once.")] = None,
+    requests: Annotated[int | None, typer.Option(help="In --seconds.")] = None,
+    seconds: Annotated[int | None, typer.Option()] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="After which it expires.")] = None,
+) -> None:
+    """Make a key and print it, once: the file keeps its SHA-256."""
+    from gateway.api import keys_file
+    from gateway.api.keyring import BadKeys
+
+    expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    path = _keys_file(file)
+    try:
+        secret = keys_file.add(
+            path,
+            name,
+            scopes=scope or (),
+            rtp_allow=rtp_allow or (),
+            voices=voice or (),
+            own_calls=own_calls,
+            max_calls=max_calls,
+            requests=requests,
+            seconds=seconds,
+            expires=expires,
+        )
+    except (BadKeys, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"added {name} to {path}; it is not shown again; {_RELOAD}", err=True)
+    typer.echo(secret)
+
+
+@keys_app.command("list")
+def list_keys(
+    file: KeysFile = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
+) -> None:
+    """List the keys: names and limits, never a key."""
+    from gateway.api import keys_file
+    from gateway.api.keyring import BadKeys
+
+    try:
+        found = keys_file.rows(_keys_file(file))
+    except (BadKeys, OSError) as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in found], default=str))
+        return
+    table = Table("name", "scopes", "expires", "max calls", "requests", "rtp_allow", "voices", box=None)
+    for row in found:
+        cells = (
+            row.name,
+            " ".join(row.scopes),
+            row.expires or "never",
+            row.max_calls,
+            row.requests,
+            " ".join(row.rtp_allow) or "all",
+            " ".join(row.voices) or "all",
+        )
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in cells))
+    Console().print(table)
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    name: Annotated[str, typer.Argument(help="As `voxtrunk keys list` has it.")], file: KeysFile = None
+) -> None:
+    """Take a key away."""
+    from gateway.api import keys_file
+    from gateway.api.keyring import BadKeys
+
+    path = _keys_file(file)
+    try:
+        keys_file.revoke(path, name)
+    except (BadKeys, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"revoked {name} in {path}; {_RELOAD}")
 
 
 @app.command("settings")
@@ -207,11 +354,18 @@ def show_settings() -> None:
     """List every setting: its environment variable, its default, what it means."""
     table = Table("setting", "default", "meaning", box=None)
     for name, field in Settings.model_fields.items():
-        default = (
-            ", ".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
-        )
+        value = field.get_default(call_default_factory=True, validated_data={})
+        default = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         table.add_row(f"VOXTRUNK_{name.upper()}", default, field.description)
     Console().print(table)
+
+
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Check this machine against the settings: what to change, and how. Exit 1 if something must be changed."""
+    from gateway.doctor.cli import doctor_command
+
+    doctor_command(_settings(), as_json)
 
 
 @app.command()
@@ -228,13 +382,14 @@ def demo(
         folder.mkdir(parents=True, exist_ok=True)
         with Console(stderr=True).status("starting a gateway, speaking, listening"):
             found = demonstration.demonstrate(text, codec, voice, wav, picture)
-    except (Refused, RuntimeError, ImportError, OSError) as error:
+    except (ClientError, RuntimeError, ImportError, OSError) as error:
         _fail(str(error))
     console.print(found.heard.render())
-    said, statistics = found.utterance, found.call["statistics"]
+    said, statistics = found.utterance, found.call.statistics
+    packets = "unknown" if statistics is None else statistics.packets
     console.print(
-        f"first audio {said['first_audio_ms']:.0f} ms after the request · spoken {said['spoken_ms']} ms · "
-        f"underruns {said['underruns']} · packets sent {statistics['packets']}"
+        f"first audio {said.first_audio_ms or 0:.0f} ms after the request · spoken {said.spoken_ms} ms · "
+        f"underruns {said.underruns} · packets sent {packets}"
     )
     console.print(f"wrote {wav} and {picture}")
 
@@ -263,8 +418,16 @@ def export(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
 )
 def bench(context: typer.Context) -> None:
-    """The load benches; `voxtrunk bench --help` lists them."""
+    """The benches: `voxtrunk bench list | run NAME | report`."""
     os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def size(context: typer.Context) -> None:
+    """What so many calls a day need: legs, cores, memory, bandwidth, GPUs; `voxtrunk size --help`."""
+    os.execv(sys.executable, [sys.executable, "-m", "bench.sizing", *context.args])
 
 
 @app.command(

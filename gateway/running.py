@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import IO, Final
 
 _START_SECONDS: Final = 60.0
 
@@ -17,14 +17,16 @@ _START_SECONDS: Final = 60.0
 class RunningGateway:
     """``voxtrunk serve`` on a free port. A context manager; leaving it sends SIGTERM and waits.
 
-    ``settings`` are environment settings by name without the prefix, e.g. ``rtp_ports="30000-30099"``.
+    ``settings`` are environment settings by name without the prefix, e.g. ``rtp_ports="30000-30099"``;
+    ``environment`` is what is made of them, ``log`` the file for its log: to be changed before it is entered.
     ``url`` is its address once entered, ``sip`` its first SIP URI if it speaks SIP. Raises RuntimeError when it
     does not come up.
     """
 
     def __init__(self, cpus: Sequence[int] = (), **settings: object) -> None:
         given = {"log_level": "ERROR", "drain_seconds": 0} | settings
-        self._environment = {f"VOXTRUNK_{name.upper()}": str(value) for name, value in given.items()}
+        self.environment = {f"VOXTRUNK_{name.upper()}": str(value) for name, value in given.items()}
+        self.log: IO[bytes] | None = None
         self._cpus = cpus
         self.url = ""
         self.sip = ""
@@ -32,8 +34,9 @@ class RunningGateway:
     def __enter__(self) -> RunningGateway:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "serve", "--http", "127.0.0.1:0"],
-            env=os.environ | self._environment,
+            env=os.environ | self.environment,
             stdout=subprocess.PIPE,
+            stderr=self.log,
             text=True,
         )
         if self._cpus:
@@ -64,7 +67,7 @@ class RunningGateway:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the gateway ended with {self.process.wait()}: see its log above")
-        if self._environment.get("VOXTRUNK_SIP_LISTEN"):
+        if self.environment.get("VOXTRUNK_SIP_LISTEN"):
             self.sip = self.process.stdout.readline().split()[4]
         return line.split()[-1]
 

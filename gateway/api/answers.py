@@ -18,6 +18,7 @@ from gateway import messages
 if TYPE_CHECKING:
     from gateway.calls import call as live_call
     from gateway.calls import events as live_events
+    from gateway.calls import requests as live_requests
     from gateway.calls import utterance as live_utterance
 
 
@@ -96,11 +97,29 @@ class Statistics(Answer):
     round_trip_ms: float | None
     digits_received: int
     inbound_dropped: int
+    underrun_causes: dict[str, int] = Field(
+        description="Underruns by cause: synthesis (not made in time), pacer (not sent in time), socket (full)"
+    )
 
     @classmethod
     def of(cls, statistics: messages.LegStatistics) -> Self:
         """What the media worker counted."""
         return cls.model_construct(**msgspec.structs.asdict(statistics))
+
+
+class Background(Answer):
+    """What sounds behind a call's speech."""
+
+    prompt: str
+    volume_db: float
+    duck_db: float
+
+    @classmethod
+    def of(cls, background: live_requests.Background | None) -> Self | None:
+        """None for nothing."""
+        if background is None:
+            return None
+        return cls.model_construct(**{name: getattr(background, name) for name in cls.model_fields})
 
 
 class Call(Answer):
@@ -116,6 +135,8 @@ class Call(Answer):
     rtp: Rtp
     sip: Sip | None = Field(description="null: opened by an RTP target")
     paused: bool
+    volume_db: float
+    background: Background | None
     closed_at: datetime | None
     cause: str | None = Field(description="Why it was closed")
     client_state: str | None
@@ -143,6 +164,8 @@ class Call(Answer):
             rtp=rtp,
             sip=Sip.of(call),
             paused=call.paused,
+            volume_db=call.volume_db,
+            background=Background.of(call.background),
             closed_at=call.closed_at,
             cause=call.cause,
             client_state=call.client_state,
@@ -182,8 +205,15 @@ class Utterance(Answer):
     position: int | None
     duration_ms: int | None
     spoken_ms: int
+    heard_ms: int | None = Field(
+        description="An estimate of how much had reached the ear when the newest packet left, by its RTCP: "
+        "spoken_ms less half the round trip and the jitter; null: there were no reports"
+    )
     spoken_text: str
     remaining_text: str
+    last_word: dict[str, Any] | None = Field(
+        description="The last word of spoken_text, its times and characters"
+    )
     last_mark: str | None
     first_audio_ms: float | None = Field(description="Request to first speech packet on the wire")
     underruns: int
@@ -271,6 +301,7 @@ class Voice(Answer):
     engine: str
     description: str
     gender: str | None
+    version: str = Field(description="Of the engine, or of what it was taught; empty where it has none")
 
     @classmethod
     def of(cls, voice: messages.VoiceInfo) -> Self:

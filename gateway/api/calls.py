@@ -5,15 +5,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from gateway.api import answers
 from gateway.api.body import JsonRoute
 from gateway.api.context import Here
 from gateway.api.openapi import problems
-from gateway.api.requests import CreateCall, RejectCall, SendDtmf, SipTarget
+from gateway.api.permits import check_voice
+from gateway.api.requests import CreateCall, PauseSpeech, RejectCall, SendDtmf, SipTarget
+from gateway.api.webhooks import check_address, reachable
 from gateway.calls.call import State
-from gateway.calls.requests import OpenCall
+from gateway.calls.requests import BargeIn, OpenCall
 from gateway.errors import Refusal
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.sip.endpoint import Dial, Endpoint
 
 _REJECTED: Final = RejectCall(code=None)
+_AT_ONCE: Final = PauseSpeech()
 router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
 
 
@@ -30,9 +33,9 @@ router = APIRouter(prefix="/v1/calls", tags=["calls"], route_class=JsonRoute)
     status_code=201,
     response_model=answers.Call,
     summary="Open a call",
-    responses=problems(400, 403, 409, 413, 422, 503),
+    responses=problems(400, 403, 409, 413, 422, 429, 503),
 )
-async def open_call(body: CreateCall, here: Here) -> Response:
+async def open_call(body: CreateCall, http: Request, here: Here) -> Response:
     """Open a leg that sends RTP to a literal address inside VOXTRUNK_RTP_ALLOW, at once; or place a SIP call,
     which rings: its events tell what comes of it, and what is queued on it meanwhile is said once it is answered.
 
@@ -48,7 +51,10 @@ async def open_call(body: CreateCall, here: Here) -> Response:
             "webhook_url needs VOXTRUNK_WEBHOOK_SECRET to be set, which signs webhooks",
             field="webhook_url",
         )
-    rtp = body.rtp
+    if body.webhook_url is not None:
+        check_address(body.webhook_url, reachable(settings))
+    rtp, key = body.rtp, http.state.key
+    check_voice(key, body.voice or settings.default_voice)
     request = OpenCall(
         address=rtp.address if rtp else "",
         port=rtp.port if rtp else 0,
@@ -62,6 +68,11 @@ async def open_call(body: CreateCall, here: Here) -> Response:
         max_seconds=body.max_seconds,
         rtcp_port=rtp.rtcp_port if rtp else None,
         rtcp_mux=rtp is not None and rtp.rtcp_mux,
+        owner=key.name,
+        owner_limit=key.max_calls,
+        owner_allow=key.rtp_allow,
+        barge_in=body.barge_in.meant() if body.barge_in else BargeIn(),
+        volume_db=body.volume_db,
     )
     if body.sip is None:
         call = await here.switchboard.open_call(request)
@@ -72,14 +83,17 @@ async def open_call(body: CreateCall, here: Here) -> Response:
 
 @router.get("", response_model=answers.Calls, summary="List calls", responses=problems(404, 422))
 async def list_calls(
+    http: Request,
     here: Here,
     state: Annotated[State | None, Query(description="Only these")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> Response:
     """Calls in the order of their opening, those that were closed lately among them."""
-    page = _page(here.switchboard.calls(), state, limit, after)
-    return page.response()
+    calls, key = here.switchboard.calls(), http.state.key
+    if key.own_calls:
+        calls = [call for call in calls if call.request.owner == key.name]
+    return _page(calls, state, limit, after).response()
 
 
 @router.get("/{call_id}", response_model=answers.Call, summary="Get a call", responses=problems(404))
@@ -119,18 +133,21 @@ async def reject_call(call_id: str, here: Here, body: RejectCall = _REJECTED) ->
 
 
 @router.post(
-    "/{call_id}/pause", response_model=answers.Call, summary="Pause speech", responses=problems(404, 409)
+    "/{call_id}/pause",
+    response_model=answers.Call,
+    summary="Pause speech",
+    responses=problems(400, 404, 409, 413, 422),
 )
-async def pause(call_id: str, here: Here) -> Response:
-    """Hold what is being said; the RTP clock runs on."""
-    return answers.Call.of(await here.switchboard.pause(call_id)).response()
+async def pause(call_id: str, here: Here, body: PauseSpeech = _AT_ONCE) -> Response:
+    """Hold what is being said, at once or at a word's end; the RTP clock runs on. It dies away within 10 ms."""
+    return answers.Call.of(await here.switchboard.pause(call_id, at_word=body.at == "word")).response()
 
 
 @router.post(
     "/{call_id}/resume", response_model=answers.Call, summary="Resume speech", responses=problems(404, 409)
 )
 async def resume(call_id: str, here: Here) -> Response:
-    """Go on where pause held."""
+    """Go on where pause held, from the same sample."""
     return answers.Call.of(await here.switchboard.resume(call_id)).response()
 
 

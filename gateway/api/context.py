@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
+from gateway.api.audio import Audio
+from gateway.api.lexicons import Lexicons
+from gateway.api.permits import check_script
 from gateway.api.prompts import Prompts
+from gateway.api.speaker_shelf import Speakers
+from gateway.calls.studio import Studio, Take
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.api.keyring import Key
     from gateway.calls.events import Subscription
+    from gateway.calls.requests import Codec
     from gateway.calls.switchboard import Switchboard
     from gateway.sip.endpoint import Endpoint
 
@@ -25,9 +34,25 @@ class Context:
     switchboard: Switchboard
     settings: Settings
     prompts: Prompts
+    lexicons: Lexicons
+    audio: Audio
+    speakers: Speakers
     endpoint: Endpoint | None = None
     """None when SIP is not spoken."""
     streams: set[Subscription] = field(default_factory=set)
+
+    @property
+    def studio(self) -> Studio:
+        """Speech for those who listen themselves."""
+        return Studio(self.switchboard)
+
+    def take(self, door: str, key: Key, voice: str, codec: Codec = "PCMU") -> Take:
+        """A take for ``key`` at the speech API ``door``, to be entered. Refusal ``not_permitted``, later too."""
+        permit = partial(check_script, key, self.switchboard)
+        permit(voice, None)
+        return self.studio.take(
+            door, owner=key.name, owner_limit=key.max_calls, voice=voice, codec=codec, permit=permit
+        )
 
     @contextmanager
     def streaming(self, subscription: Subscription) -> Iterator[None]:
@@ -38,6 +63,10 @@ class Context:
                 yield
         finally:
             self.streams.discard(subscription)
+
+    async def lexicon_paths(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Where the named lexicons are. Refusals as ``Lexicons.find``."""
+        return await asyncio.to_thread(self.lexicons.find, names) if names else ()
 
     def end_streams(self) -> None:
         """The server stops: event streams never would by themselves."""

@@ -1,22 +1,26 @@
-"""``/v1/events`` and ``/v1/calls/{id}/events``: what happened, by poll and as server-sent events."""
+"""``/v1/events`` and ``/v1/calls/{id}/events``: what happened, by poll, as server-sent events, by WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response, WebSocket
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from gateway.api import answers
 from gateway.api.context import Context, Here
 from gateway.api.openapi import problems
+from gateway.calls.events import Event
 
 if TYPE_CHECKING:
-    from gateway.calls.events import Event, Subscription
+    from gateway.calls.events import Subscription
 
 KEEP_ALIVE_SECONDS: Final = 15.0
 router = APIRouter(tags=["events"])
@@ -95,5 +99,68 @@ def _frame(event: Event) -> bytes:
 
     The JSON is ASCII: many clients split lines at U+2028 and the like, which the standard does not.
     """
-    data = json.dumps(answers.Event.of(event).model_dump(mode="json"))
-    return f"id: {event.id}\nevent: {event.type}\ndata: {data}\n\n".encode("ascii")
+    return f"id: {event.id}\nevent: {event.type}\ndata: {_json(event)}\n\n".encode("ascii")
+
+
+def _json(event: Event) -> str:
+    return json.dumps(answers.Event.of(event).model_dump(mode="json"))
+
+
+# -- by WebSocket -------------------------------------------------------------------------------------------
+
+
+@router.websocket("/v1/events")
+async def follow_by_socket(websocket: WebSocket) -> None:
+    """Events of all calls, or of one (`call_id`) until it is closed; from after the event `after` on, else from
+    now on, and of one call from its first that is kept.
+
+    The first message says after which event it begins. It closes with 1008 when the reader is too slow, 1012 when
+    the server ends, 1000 when the call has ended.
+    """
+    here: Context = websocket.app.state.context
+    call_id, after = websocket.query_params.get("call_id"), websocket.query_params.get("after") or None
+    log, told = here.switchboard.events, list[Event]()
+    closed, begins_after = False, after
+    if call_id is not None:
+        closed = here.switchboard.call(call_id).state == "closed"
+        told = [] if after else log.after(call_id)
+    elif after is None:
+        begins_after = log.latest_id
+    subscription = log.subscribe(call_id=call_id, after_id=after)
+    with here.streaming(subscription):
+        await websocket.accept()
+        await websocket.send_text(json.dumps({"type": "following", "after": begins_after}))
+        works = _tell(websocket, told, subscription, closed), _leave(websocket)
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            with contextlib.suppress(WebSocketDisconnect):  # it left while something was sent to it
+                task.result()
+
+
+async def _tell(websocket: WebSocket, told: list[Event], subscription: Subscription, closed: bool) -> None:
+    """What has happened, then what happens; ``closed``: nothing will."""
+    for event in [*told, *subscription.waiting(sys.maxsize)]:
+        await websocket.send_text(_json(event))
+    over = closed
+    while not over:
+        try:
+            event = await anext(subscription)
+        except StopAsyncIteration:
+            await websocket.close(1008 if subscription.lagged else 1012)
+            return
+        await websocket.send_text(_json(event))
+        over = subscription.call_id is not None and event.type == "call.closed"
+    await websocket.close(1000)
+
+
+async def _leave(websocket: WebSocket) -> None:
+    """Nothing is asked of a follower; returns when it is gone."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass

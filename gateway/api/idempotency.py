@@ -110,7 +110,7 @@ class Idempotency:
             raise Refusal("bad_request", "An Idempotency-Key is 1 to 255 printable ASCII characters")
         first = await receive()
         path = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
-        name = (scope["state"]["api_key"], path, key)
+        name = (scope["state"]["key"].digest, path, key)
         fingerprint = hashlib.sha256(first["body"]).digest()
         answer = self._answers.begin(name, fingerprint, time.monotonic())
         if answer is None:

@@ -1,72 +1,209 @@
-"""Who may ask. With API keys configured: whoever sends one. With none: this machine, and no web page on it.
+"""Who may ask, and for what. With API keys configured: whoever sends one, or a token, within its scopes. With
+none: this machine, and no web page on it.
 
-Open to all: ``/health…``, ``/openapi.json`` and ``/docs``. ``/metrics`` needs no key from a loopback client
-that no proxy speaks for.
+Open to all: ``/health…``, ``/openapi.json``, ``/asyncapi.json`` and ``/docs``. ``/metrics`` needs no key from a
+loopback client that no proxy speaks for. A browser cannot add headers to a WebSocket: there a token, and no key,
+may come as a subprotocol, ``new WebSocket(url, ["voxtrunk", "bearer." + token])``, so that no URL holds a secret.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import ipaddress
+import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs
 
-from pydantic import SecretStr
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api import docs
+from gateway.api.hosts import hostname, is_loopback_name
+from gateway.api.keyring import Key, Keyring
 from gateway.api.limits import header
 from gateway.api.problems import HttpRefusal
+from gateway.api.scopes import OPEN_PATHS, WEBSOCKET, methods_of
+from gateway.api.tokens import Tokens
 from gateway.errors import Refusal
 
-OPEN_PATHS: Final = docs.PATHS | {"/health", "/health/live", "/health/ready", "/openapi.json"}
+__all__ = ["OPEN_PATHS", "SUBPROTOCOL", "Gate", "Keys", "while_good"]
+
+SUBPROTOCOL: Final = "voxtrunk"
+_BEARER: Final = "bearer."
+_EVENTS: Final = "/v1/events"
+_CALL: Final = re.compile(r"/v1/calls/([^/]+)")
+_EXPIRED: Final = 1008
+_SCHEMES: Final = frozenset({b"bearer", b"token"})
+"""``Token`` is Deepgram's clients', as ``xi-api-key`` is ElevenLabs'."""
 _log = logging.getLogger(__name__)
 
 
 class Keys:
-    """Lets a request through or raises; sets ``state["api_key"]``, which key it was (its digest)."""
+    """The layer: lets a request through or raises; sets ``state["key"]``, whose it is."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[SecretStr]) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
-        self._digests = [_digest(key.get_secret_value().encode()) for key in keys]
-        if not keys:
-            _log.warning("no API keys (VOXTRUNK_API_KEYS): the API serves this machine's loopback only")
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope["state"]["api_key"] = self._admit(scope)
+        if scope["type"] in {"http", "websocket"}:
+            key = scope["state"]["key"] = await self._gate.admit(scope)
+            if scope["type"] == "websocket":
+                if SUBPROTOCOL in scope["subprotocols"]:
+                    send = _accepting(send)
+                if key.expires is not None:
+                    receive = _until(key.expires, receive, send)
+            elif key.expires is not None:
+                async with while_good(key):
+                    await self._app(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> bytes:
-        if not self._digests:
+
+@contextlib.asynccontextmanager
+async def while_good(key: Key) -> AsyncIterator[None]:
+    """A stream lives no longer than what opened it. Refusal ``unauthorized`` then."""
+    try:
+        async with asyncio.timeout(None if key.expires is None else key.expires - time.time()) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Refusal("unauthorized", "What this was asked with has expired meanwhile") from None
+
+
+class Gate:
+    """Who is let in, whichever door he comes by.
+
+    ``owner_of``: the name of the key that a call was opened with; None when there is no such call here.
+    """
+
+    def __init__(self, keyring: Keyring, tokens: Tokens, owner_of: Callable[[str], str | None]) -> None:
+        self._owner_of = owner_of
+        self._keyring = keyring
+        self._tokens = tokens
+        if not keyring.guards:
+            _log.warning("no API keys (VOXTRUNK_API_KEYS): the API serves this machine's loopback only")
+
+    async def admit(self, scope: Scope) -> Key:
+        """Whose request it is. Refusals ``unauthorized``, ``not_permitted``, ``unknown_call``; HTTPException."""
+        if not self._keyring.guards:
             _refuse_strangers(scope)
-            return b""
-        if scope["path"] in OPEN_PATHS or (scope["path"] == "/metrics" and _is_local(scope)):
-            return b""
-        offered = _offered(scope)
-        if offered is None:
+            return self._keyring.nobody
+        path = scope["path"]
+        if path in OPEN_PATHS or (path == "/metrics" and _is_local(scope)):
+            return self._keyring.nobody
+        key = await self._whose(scope)
+        about = _call_of(scope)
+        if key.call is not None and about != key.call:
+            bound = f"This token is for the call {key.call[:64]!r} alone (its claim `call`)"
+            raise Refusal("not_permitted", bound)
+        if key.own_calls:
+            self._must_be_own(key, about, path)
+        _permit(key, scope.get("method", WEBSOCKET), path)
+        return key
+
+    def _must_be_own(self, key: Key, about: str | None, path: str) -> None:
+        if about is None and path == _EVENTS:
+            raise Refusal("not_permitted", f"{key.name} may follow its own calls, one by one (`own_calls`)")
+        owner = None if about is None else self._owner_of(about)
+        if owner is not None and owner != key.name:  # whose it is, is not told
+            raise Refusal("unknown_call", f"There is no call {about!r} (any more)")
+
+    async def _whose(self, scope: Scope) -> Key:
+        offered, token = _offered(scope), _token_of_socket(scope)
+        if offered is None and token is None:
             raise Refusal("unauthorized", "Send an API key: Authorization: Bearer KEY, or X-API-Key: KEY")
-        digest = _digest(offered)
-        # every key is compared, digests are of one length: the time taken tells nothing
-        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
-            raise Refusal("unauthorized", "This API key is not one of VOXTRUNK_API_KEYS")
-        return digest
+        key = self._keyring.find(offered) if offered is not None else None
+        if key is not None:
+            return key
+        if offered is not None and offered.isascii() and offered.count(b".") == 2:
+            token = offered.decode("ascii")
+        if token is None or not self._keyring.issuers:
+            raise Refusal(
+                "unauthorized",
+                "This API key is not known, or has expired (VOXTRUNK_API_KEYS, VOXTRUNK_API_KEYS_FILE)",
+            )
+        return await self._tokens.admit(token)
 
 
-def _digest(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
+def _call_of(scope: Scope) -> str | None:
+    """The call that a request is about: by its path, or as the socket of its events."""
+    found = _CALL.match(scope["path"])
+    if found is not None:
+        return found[1]
+    if scope["type"] == "websocket" and scope["path"] == _EVENTS:
+        asked = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        named = asked.get("call_id", [])
+        return named[0] if len(named) == 1 else None
+    return None
+
+
+def _permit(key: Key, method: str, path: str) -> None:
+    """Refusal ``not_permitted``; 404 and 405 for what the table does not list, unless to administrators."""
+    methods = methods_of(path)
+    needed = methods.get(method)
+    if needed is None:
+        if key.admin:
+            return
+        if not methods or method == WEBSOCKET:
+            raise HTTPException(404)
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
+    if needed not in key.scopes:
+        raise Refusal(
+            "not_permitted",
+            f"This needs the scope {needed}; {key.name} has {' '.join(sorted(key.scopes)) or 'none'} "
+            "(`scopes` in VOXTRUNK_API_KEYS_FILE, `scope` of a token)",
+        )
+
+
+def _accepting(send: Send) -> Send:
+    """A browser closes a WebSocket that accepts none of the subprotocols that it offered."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "websocket.accept" and not message.get("subprotocol"):
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return sending
+
+
+def _until(expires: float, receive: Receive, send: Send) -> Receive:
+    """A WebSocket lives no longer than what opened it."""
+    left = asyncio.get_running_loop().time() + expires - time.time()
+
+    async def receiving() -> Message:
+        try:
+            async with asyncio.timeout_at(left):
+                return await receive()
+        except TimeoutError:
+            await send({"type": "websocket.close", "code": _EXPIRED, "reason": "the token has expired"})
+            return {"type": "websocket.disconnect", "code": _EXPIRED}
+
+    return receiving
+
+
+def _token_of_socket(scope: Scope) -> str | None:
+    """The token among the subprotocols, which is then none of them any more."""
+    if scope["type"] != "websocket":
+        return None
+    offered: list[str] = scope["subprotocols"]
+    tokens = [each for each in offered if each.startswith(_BEARER)]
+    if not tokens:
+        return None
+    scope["subprotocols"] = [each for each in offered if each not in tokens]
+    return tokens[0].removeprefix(_BEARER)
 
 
 def _offered(scope: Scope) -> bytes | None:
     authorization = header(scope, b"authorization")
     if authorization is not None:
         scheme, _, key = authorization.partition(b" ")
-        if scheme.lower() == b"bearer":
+        if scheme.lower() in _SCHEMES:
             return key.strip()
-    return header(scope, b"x-api-key")
+    return header(scope, b"x-api-key") or header(scope, b"xi-api-key")
 
 
 def _refuse_strangers(scope: Scope) -> None:
@@ -76,35 +213,17 @@ def _refuse_strangers(scope: Scope) -> None:
     foreign page shows in Origin.
     """
     host = header(scope, b"host")
-    if host is not None and not _is_loopback_name(_hostname(b"//" + host)):
+    if host is not None and not is_loopback_name(hostname(b"//" + host)):
         raise HttpRefusal(
             "misdirected",
             "Without VOXTRUNK_API_KEYS the API answers to localhost, 127.0.0.1 and [::1] only",
         )
     origin = header(scope, b"origin")
-    if origin is not None and not _is_loopback_name(_hostname(origin)):
+    if origin is not None and not is_loopback_name(hostname(origin)):
         raise HttpRefusal("cross_origin", "Without VOXTRUNK_API_KEYS no web page elsewhere may call this API")
-
-
-def _hostname(url: bytes) -> str | None:
-    try:
-        return urlsplit(url.decode("latin-1")).hostname
-    except ValueError:
-        return None
-
-
-def _is_loopback_name(name: str | None) -> bool:
-    if name is None:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 6.3: always loopback
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_local(scope: Scope) -> bool:
     client = scope.get("client")
     forwarded = header(scope, b"forwarded") or header(scope, b"x-forwarded-for")
-    return client is not None and forwarded is None and _is_loopback_name(client[0])
+    return client is not None and forwarded is None and is_loopback_name(client[0])

@@ -1,28 +1,38 @@
-"""``/metrics`` for Prometheus: every process of the gateway in one scrape.
+"""``/metrics`` for Prometheus: every process of the gateway in one scrape. ``docs/metrics.md`` lists it all.
 
-The media workers' figures are read from their rings' shared memory as the scrape comes, so nothing is sent
-for them; the synthesis workers tell theirs about once a second; control's own are kept here.
+What happens in control is observed here as it happens; the rest is read as the scrape comes, see
+``gateway.api.families``.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 
-from gateway.media.counters import Counter, lateness_histogram
+from gateway.api.families import Families
+from gateway.calls.call import origin
+from gateway.calls.utterance import TERMINAL
+from gateway.nodes.metrics import NodeMetrics
 
 if TYPE_CHECKING:
     from gateway.api.webhooks import Webhooks
-    from gateway.calls.crew import MediaSeat, SynthesisSeat
+    from gateway.calls.actions import Publish
+    from gateway.calls.call import Call
     from gateway.calls.switchboard import Switchboard
+    from gateway.nodes.node import Node
 
 _FIRST_AUDIO_BUCKETS: Final = (
     0.01,
@@ -42,36 +52,11 @@ _FIRST_AUDIO_BUCKETS: Final = (
     5.0,
 )
 _REQUEST_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
-_MEDIA_TOTALS: Final = (
-    ("ticks", Counter.TICKS, "Ticks of the pacer"),
-    ("missed_ticks", Counter.MISSED_TICKS, "Ticks that began a whole frame time late or were skipped"),
-    ("skipped_ticks", Counter.SKIPPED_TICKS, "Ticks that were skipped after a stall"),
-    ("packets", Counter.PACKETS, "RTP packets sent"),
-    ("octets", Counter.OCTETS, "RTP payload octets sent"),
-    ("send_errors", Counter.SEND_ERRORS, "Packets that the kernel did not take"),
-    ("send_blocked", Counter.SEND_BLOCKED, "Those of them that met a full send buffer"),
-    ("unreachable", Counter.UNREACHABLE, "Times that ICMP said nobody listens"),
-    ("underruns", Counter.UNDERRUNS, "Times that a leg ran dry in mid-utterance"),
-    ("dry_ticks", Counter.DRY_TICKS, "Frames of silence sent because of that"),
-    ("rtcp_sent", Counter.RTCP_SENT, "RTCP packets sent"),
-    ("rtcp_received", Counter.RTCP_RECEIVED, "RTCP packets received"),
-    ("digits_received", Counter.DIGITS_RECEIVED, "DTMF digits received (RFC 4733)"),
-    ("inbound_dropped", Counter.INBOUND_DROPPED, "Datagrams received and thrown away"),
-    ("inbound_muted", Counter.INBOUND_MUTED, "Times that a flooding socket was left unread"),
-)
-_SYNTHESIS_TOTALS: Final = (
-    ("synthesis_utterances", "utterances", "Utterances that synthesis has taken up"),
-    ("cache_hits", "cache_hits", "Utterances found encoded in the cache"),
-    ("cache_misses", "cache_misses", "Utterances not found there"),
-    ("synthesis_seconds", "synthesis_seconds", "Time spent making speech"),
-    ("speech_seconds", "audio_seconds", "Speech made"),
-    ("synthesis_resets", "resets", "Chunks of speech lost because a voice's state was no longer finite"),
-)
-_SYNTHESIS_GAUGES: Final = (
-    ("cache_octets", "cache_octets", "Encoded speech in the cache"),
-    ("cache_entries", "cache_entries", "Utterances in the cache"),
-    ("synthesis_streams", "streams", "Utterances in the making"),
-)
+_LOST_BUCKETS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
+_JITTER_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+_ROUND_TRIP_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+_ENDS: Final = frozenset(f"utterance.{state}" for state in TERMINAL)
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 router = APIRouter(tags=["health"])
 
 
@@ -91,126 +76,108 @@ async def scrape(request: Request) -> Response:
 class Metrics:
     """The registry and what is observed as it happens."""
 
-    def __init__(self, switchboard: Switchboard, webhooks: Webhooks | None) -> None:
-        self.registry = CollectorRegistry()
-        self.first_audio = Histogram(
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        webhooks: Webhooks | None,
+        asked: Mapping[str, int],
+        node: Node | None = None,
+    ) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._first_audio = Histogram(
             "voxtrunk_first_audio_seconds",
             "Request to first speech packet on the wire",
+            ("voice",),
             buckets=_FIRST_AUDIO_BUCKETS,
-            registry=self.registry,
+            registry=registry,
+        )
+        self._ended = Counter(
+            "voxtrunk_utterances",
+            "Utterances that have ended, by how",
+            ("voice", "outcome"),
+            registry=registry,
+        )
+        self._calls = Counter(
+            "voxtrunk_calls", "Calls that were closed, by why", ("origin", "cause"), registry=registry
+        )
+        self._lost = Histogram(
+            "voxtrunk_rtcp_lost_ratio",
+            "Part of our packets that a peer lost between two of its RTCP reports",
+            buckets=_LOST_BUCKETS,
+            registry=registry,
+        )
+        self._jitter = Histogram(
+            "voxtrunk_rtcp_jitter_seconds",
+            "Interarrival jitter at the peer, a report each",
+            buckets=_JITTER_BUCKETS,
+            registry=registry,
+        )
+        self._round_trip = Histogram(
+            "voxtrunk_rtcp_round_trip_seconds",
+            "Round trip by RTCP, a report each",
+            buckets=_ROUND_TRIP_BUCKETS,
+            registry=registry,
         )
         self._requests = Histogram(
             "voxtrunk_http_request_seconds",
             "Arrival of a request to the start of its answer",
             ("method", "route", "status"),
             buckets=_REQUEST_BUCKETS,
-            registry=self.registry,
+            registry=registry,
         )
-        self.registry.register(_Gateway(switchboard, webhooks))
-        ProcessCollector(registry=self.registry)
+        self.in_progress = Gauge(
+            "voxtrunk_http_requests_in_progress",
+            "Requests under way, event streams among them",
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "voxtrunk_http_refusals", "Error answers, by their problem's code", ("code",), registry=registry
+        )
+        self._expect(switchboard.settings.default_voice)
+        self._refusals.labels("internal")
+        Info("voxtrunk_build", "Which Voxtrunk this is", registry=registry).info(
+            {"version": version("voxtrunk")}
+        )
+        registry.register(Families(switchboard, webhooks, asked))
+        if node is not None:
+            registry.register(NodeMetrics(node, switchboard.workers))
+        ProcessCollector(registry=registry)
 
-    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request that is being answered."""
+    def observe_request(
+        self, method: str, route: str, status: int, seconds: float, refusal: str | None = None
+    ) -> None:
+        """A request that is being answered; ``refusal``: the code of the problem that the answer is."""
         self._requests.labels(method, route, status).observe(seconds)
+        if refusal is not None:
+            self._refusals.labels(refusal).inc()
 
+    def observe_event(self, call: Call, note: Publish) -> None:
+        """An event of a call."""
+        data = note.data
+        if note.type == "utterance.started":
+            assert note.utterance_id is not None
+            utterance = call.utterance(note.utterance_id)
+            assert utterance.first_audio_ms is not None
+            self._expect(utterance.voice)
+            self._first_audio.labels(utterance.voice).observe(utterance.first_audio_ms / 1000)
+        elif note.type in _ENDS:
+            assert note.utterance_id is not None
+            utterance = call.utterance(note.utterance_id)
+            self._ended.labels(utterance.voice, utterance.state).inc()
+        elif note.type == "call.closed":
+            self._calls.labels(origin(call), str(data["cause"])).inc()
+        elif note.type == "call.quality" and "fraction_lost" in data:
+            self._observe_report(data["fraction_lost"], data["jitter_ms"], data["round_trip_ms"])
 
-class _Gateway(Collector):
-    """What is read only when it is asked for."""
+    def _expect(self, voice: str) -> None:
+        """Count a voice's utterances from 0: an increase to a first 1 would not be seen as one."""
+        for outcome in TERMINAL:
+            self._ended.labels(voice, outcome)
 
-    def __init__(self, switchboard: Switchboard, webhooks: Webhooks | None) -> None:
-        self._switchboard = switchboard
-        self._webhooks = webhooks
-
-    def collect(self) -> Iterator[Metric]:
-        """All families, at this moment."""
-        workers = self._switchboard.workers
-        yield from self._legs()
-        yield from _workers(workers.media, workers.synthesis)
-        yield from _media(workers.media)
-        yield from _synthesis(workers.synthesis)
-        if self._webhooks is not None:
-            yield from _hooks(self._webhooks)
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing in advance: registering must not read a gateway that has not started."""
-        return ()
-
-    def _legs(self) -> Iterator[Metric]:
-        legs = Tally((call.codec, call.state) for call in self._switchboard.calls())
-        family = GaugeMetricFamily(
-            "voxtrunk_legs", "Legs, the lately closed among them", labels=("codec", "state")
-        )
-        for codec in ("PCMU", "PCMA"):
-            for state in ("ringing", "open", "closed"):
-                family.add_metric((codec, state), legs[codec, state])
-        yield family
-
-
-def _workers(media: Iterable[MediaSeat], synthesis: Iterable[SynthesisSeat]) -> Iterator[Metric]:
-    up = GaugeMetricFamily("voxtrunk_worker_up", "1 while the worker works", labels=("kind", "worker"))
-    restarts = CounterMetricFamily(
-        "voxtrunk_worker_restarts", "Times that it was replaced", labels=("kind", "worker")
-    )
-    for kind, seats in (("media", media), ("synthesis", synthesis)):
-        for seat in seats:
-            labels = (kind, str(seat.index))
-            up.add_metric(labels, seat.alive)
-            restarts.add_metric(labels, seat.restarts)
-    yield up
-    yield restarts
-
-
-def _media(seats: Iterable[MediaSeat]) -> Iterator[Metric]:
-    totals = [
-        CounterMetricFamily(f"voxtrunk_{name}", text, labels=("worker",)) for name, _, text in _MEDIA_TOTALS
-    ]
-    legs = GaugeMetricFamily("voxtrunk_worker_legs", "Legs that the worker paces", labels=("worker",))
-    age = GaugeMetricFamily("voxtrunk_tick_age_seconds", "Since the worker's newest tick", labels=("worker",))
-    lateness = HistogramMetricFamily(
-        "voxtrunk_tick_lateness_seconds", "How late ticks began", labels=("worker",)
-    )
-    for seat in seats:
-        labels = (str(seat.index),)
-        counters = seat.ring.counters
-        for family, (_, index, _) in zip(totals, _MEDIA_TOTALS, strict=True):
-            family.add_metric(labels, int(counters[index]))
-        legs.add_metric(labels, int(counters[Counter.LEGS]))
-        age.add_metric(labels, (time.monotonic_ns() - int(counters[Counter.BEAT_NS])) / 1e9)
-        buckets = [
-            (f"{bound:g}".replace("inf", "+Inf"), count) for bound, count in lateness_histogram(counters)
-        ]
-        lateness.add_metric(labels, buckets, sum_value=int(counters[Counter.LATENESS_SUM_US]) / 1e6)
-    yield from (*totals, legs, age, lateness)
-
-
-def _synthesis(seats: Iterable[SynthesisSeat]) -> Iterator[Metric]:
-    told = [(seat.index, seat.statistics) for seat in seats if seat.statistics is not None]
-    for name, member, text in _SYNTHESIS_TOTALS:
-        total = CounterMetricFamily(f"voxtrunk_{name}", text, labels=("worker",))
-        for index, statistics in told:
-            total.add_metric((str(index),), getattr(statistics, member))
-        yield total
-    for name, member, text in _SYNTHESIS_GAUGES:
-        gauge = GaugeMetricFamily(f"voxtrunk_{name}", text, labels=("worker",))
-        for index, statistics in told:
-            gauge.add_metric((str(index),), getattr(statistics, member))
-        yield gauge
-
-
-def _hooks(webhooks: Webhooks) -> Iterator[Metric]:
-    counts = webhooks.counts
-    events = CounterMetricFamily(
-        "voxtrunk_webhook_events", "Events by what became of them", labels=("outcome",)
-    )
-    events.add_metric(("delivered",), counts.delivered)
-    events.add_metric(("given_up",), counts.given_up)
-    events.add_metric(("dropped",), counts.dropped)
-    yield events
-    failures = CounterMetricFamily(
-        "voxtrunk_webhook_failed_attempts", "Deliveries that failed and were retried"
-    )
-    failures.add_metric((), counts.failed)
-    yield failures
-    waiting = GaugeMetricFamily("voxtrunk_webhook_waiting", "Events that wait for their receivers")
-    waiting.add_metric((), webhooks.waiting)
-    yield waiting
+    def _observe_report(self, lost: object, jitter_ms: object, round_trip_ms: object) -> None:
+        assert isinstance(lost, float)
+        assert isinstance(jitter_ms, float)
+        self._lost.observe(lost)
+        self._jitter.observe(jitter_ms / 1000)
+        if isinstance(round_trip_ms, float):
+            self._round_trip.observe(round_trip_ms / 1000)

@@ -21,6 +21,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
+from gateway.api.doors import shapes
+from gateway.api.scopes import WEBSOCKET, methods_of
 from gateway.errors import KINDS, Kind, Refusal
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -28,7 +30,7 @@ _TYPE_PREFIX: Final = "urn:voxtrunk:problem:"
 _SHOWN: Final = 100  # characters of a caller's own field name that are repeated to him
 
 # what only the HTTP layer can refuse
-_HTTP_KINDS: Final = MappingProxyType(
+HTTP_KINDS: Final = MappingProxyType(
     {
         "request_timeout": Kind(408, "The body did not arrive in time", True),
         "misdirected": Kind(421, "Not a name of this server"),
@@ -41,7 +43,7 @@ _CODE_OF_STATUS: Final = MappingProxyType({404: "not_found", 405: "method_not_al
 
 
 class HttpRefusal(Exception):
-    """A refusal for a reason that exists in HTTP alone. ``code`` is one of ``_HTTP_KINDS``."""
+    """A refusal for a reason that exists in HTTP alone. ``code`` is one of ``HTTP_KINDS``."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -74,8 +76,8 @@ class Problem:
     errors: tuple[FieldError, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def body(self, path: str | None, request_id: str | None) -> bytes:
-        """As JSON, about the request ``request_id`` for ``path`` where there is one that can be named."""
+    def members(self, path: str | None = None, request_id: str | None = None) -> dict[str, Any]:
+        """Its members, about the request ``request_id`` for ``path`` where there is one that can be named."""
         members: dict[str, Any] = {
             "type": _TYPE_PREFIX + self.code,
             "title": self.kind.title,
@@ -88,8 +90,12 @@ class Problem:
         }
         if self.errors:
             members["errors"] = [error.members() for error in self.errors]
+        return {key: value for key, value in members.items() if value is not None}
+
+    def body(self, path: str | None, request_id: str | None) -> bytes:
+        """As JSON; see ``members``."""
         # ASCII escapes: whatever a caller got into the text, the answer can be encoded
-        return json.dumps({key: value for key, value in members.items() if value is not None}).encode("ascii")
+        return json.dumps(self.members(path, request_id)).encode("ascii")
 
 
 def of_refusal(refusal: Refusal) -> Problem:
@@ -108,7 +114,7 @@ def of_refusal(refusal: Refusal) -> Problem:
 
 def of_http_refusal(refusal: HttpRefusal) -> Problem:
     """A refusal by the HTTP layer."""
-    kind = _HTTP_KINDS[refusal.code]
+    kind = HTTP_KINDS[refusal.code]
     headers = {"Retry-After": "1"} if kind.retryable else {}
     return Problem(refusal.code, kind, refusal.detail, headers=headers)
 
@@ -120,8 +126,9 @@ def of_http_error(error: HTTPException, allowed: str = "") -> Problem:
     if code == "not_found":
         return Problem(code, KINDS[code], "No resource has this path; see /openapi.json", headers=headers)
     if code == "method_not_allowed":
+        allowed = allowed or headers.get("Allow", "")
         return Problem(code, KINDS[code], f"This path takes {allowed}", headers={"Allow": allowed})
-    kind = Kind(error.status_code, _HTTP_KINDS["http_error"].title)
+    kind = Kind(error.status_code, HTTP_KINDS["http_error"].title)
     return Problem("http_error", kind, str(error.detail), headers=headers)
 
 
@@ -140,7 +147,7 @@ def of_validation(error: RequestValidationError) -> Problem:
 def internal() -> Problem:
     """Our own bug. The log has the rest, under the same request id."""
     detail = "The request was not carried out; the gateway's log has more under this request_id"
-    return Problem("internal", _HTTP_KINDS["internal"], detail)
+    return Problem("internal", HTTP_KINDS["internal"], detail)
 
 
 def _field_error(item: Mapping[str, Any]) -> FieldError:
@@ -188,8 +195,16 @@ def answer(error: Exception, scope: Scope) -> Response:
 
 
 def _respond(problem: Problem, scope: Scope) -> Response:
-    body = problem.body(scope["path"], scope["state"]["request_id"])
-    return Response(body, problem.kind.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+    scope["state"]["problem"] = problem.code
+    path, request_id = scope["path"], scope["state"]["request_id"]
+    headers = dict(problem.headers)
+    shaped = shapes.shaped(path, problem, request_id)
+    if shaped is not None:  # other houses' clients read other errors
+        status, members = shaped
+        return Response(json.dumps(members), status, headers=headers, media_type="application/json")
+    return Response(
+        problem.body(path, request_id), problem.kind.status, headers=headers, media_type=MEDIA_TYPE
+    )
 
 
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
@@ -206,6 +221,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
             if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
             for method in route.methods or ()
         }
+        methods |= methods_of(request.scope["path"]).keys() - {WEBSOCKET}  # of routers inside routers, too
         return _respond(of_http_error(error, ", ".join(sorted(methods))), request.scope)
 
     for kind in (Refusal, HttpRefusal, RequestValidationError):

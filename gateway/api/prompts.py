@@ -12,6 +12,11 @@ EXTENSIONS: Final = (".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a", ".aac", "
 _PART: Final = re.compile(r"\w[\w .,+@()-]*")  # no leading dot, so no "..", no backslash, no NUL
 
 
+def is_name(name: str) -> bool:
+    """Whether ``name`` could be a prompt's: it leads nowhere but down."""
+    return all(_PART.fullmatch(part) for part in name.split("/"))
+
+
 class Prompts:
     """Finds prompt files under ``folder``; with None there are none."""
 
@@ -26,7 +31,7 @@ class Prompts:
         """
         if self._folder is None:
             raise _unknown("There are no prompts: VOXTRUNK_PROMPTS_FOLDER is not set")
-        if not all(_PART.fullmatch(part) for part in name.split("/")):
+        if not is_name(name):
             raise _unknown(
                 "A prompt is named by its path below VOXTRUNK_PROMPTS_FOLDER, like greetings/hello"
             )

@@ -3,60 +3,163 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import codecs
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from gateway.api import answers
+from gateway.api.audio import NOTHING
 from gateway.api.body import JsonRoute
-from gateway.api.context import Here
-from gateway.api.openapi import problems
-from gateway.api.requests import CreateUtterance, StopSpeech
-from gateway.calls.requests import Say
+from gateway.api.context import Context, Here
+from gateway.api.limits import is_plain_text
+from gateway.api.openapi import TEXT_BODY, problems
+from gateway.api.permits import check_script, check_voice
+from gateway.api.requests import SLOT, CreateUtterance, Manner, PromptSlot, SayRest, StopSpeech
+from gateway.calls import requests
+from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
-from tts_core import Script, ScriptError
+from gateway.messages import Piece
+from tts_core import Say, Script, ScriptError
+from tts_core.script import PLAIN
+from tts_core.voices import chosen
 
 router = APIRouter(prefix="/v1/calls/{call_id}", tags=["utterances"], route_class=JsonRoute)
 _CURRENT: Final = StopSpeech()
+_CLOSING: Final = ".,;:!?…)\"'”’"
+_AS_IT_WAS: Final = SayRest(id=None, client_state=None)
 
 
-@router.post(
+class _SayRoute(JsonRoute):
+    """A body of plain text is spoken as it comes; any other is JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            return await (_say_text(request) if is_plain_text(request.scope) else handle(request))
+
+        return handler
+
+
+_saying = APIRouter(route_class=_SayRoute)
+
+
+@_saying.post(
     "/utterances",
     status_code=202,
     response_model=answers.Queued,
     summary="Say something",
-    responses=problems(400, 404, 409, 413, 422, 429, 503),
+    responses=problems(400, 403, 404, 408, 409, 413, 422, 429, 503),
+    openapi_extra=TEXT_BODY,
 )
 async def say(call_id: str, body: CreateUtterance, request: Request, here: Here) -> Response:
-    """Queue an utterance by its mode. What was being said and is cut counts as heard to the frame."""
-    here.switchboard.call(call_id)  # an unknown call is told before anything is read for it
-    script = _script(body, here.settings.text_limit)
+    """Queue an utterance by its mode. What was being said and is cut counts as heard to the frame.
+
+    A `text/plain` body is spoken while it comes (`Transfer-Encoding: chunked`), and answered when it has ended;
+    the other fields are then query parameters.
+    """
+    call = here.switchboard.call(call_id)  # an unknown call is told before anything is read for it
+    pieces, recordings = None, NOTHING
+    if body.template is not None:
+        paths = {
+            name: str(await asyncio.to_thread(here.prompts.find, slot.prompt))
+            for name, slot in body.slots.items()
+            if not isinstance(slot, str)
+        }
+        filled, pieces = _fill(body.template, body.slots, paths)
+        script = script_of(filled, "template", here.settings.text_limit)
+    else:
+        field, source = ("text", body.text) if body.ssml is None else ("ssml", body.ssml)
+        if body.ssml is not None:
+            recordings = await here.audio.find(body.ssml)
+        script = script_of(source, field, here.settings.text_limit, recordings.missing)
+    check_script(request.state.key, here.switchboard, body.voice or call.voice, script)
     prompt = None
     if body.prompt is not None:
         prompt = str(await asyncio.to_thread(here.prompts.find, body.prompt))
     utterance = await here.switchboard.say(
         call_id,
-        Say(
+        requests.Say(
             requested_ns=request.state.requested_ns,
             script=script,
             text=body.text,
             ssml=body.ssml,
             prompt=prompt,
+            pieces=pieces,
             id=body.id,
             voice=body.voice,
             rate=body.rate,
             volume_db=body.volume_db,
             mode=body.mode,
             interruptible=body.interruptible,
+            barge_in=body.barge_in.meant() if body.barge_in else None,
             client_state=body.client_state,
+            trace=request.headers.get("traceparent"),
+            lexicons=await here.lexicon_paths(body.lexicons),
+            audio=recordings.files,
         ),
     )
+    warned = [] if script is None else [*script.warnings, *unspoken(script, here, utterance.voice)]
+    return _queued(utterance, warned)
+
+
+router.include_router(_saying)
+
+
+async def _say_text(request: Request) -> Response:
+    """Speak a body of text as it comes."""
+    here: Context = request.app.state.context
+    switchboard, call_id = here.switchboard, request.path_params["call_id"]
+    try:
+        asked: dict[str, Any] = dict(request.query_params)
+        if "lexicons" in asked:
+            asked["lexicons"] = asked["lexicons"].split(",")
+        manner = Manner.model_validate(asked, strict=False)
+    except ValidationError as error:
+        found = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(found) from None
+    check_voice(request.state.key, manner.voice or switchboard.call(call_id).voice)
+    draft = switchboard.draft(call_id, manner.voice)
+    say = requests.Say(
+        requested_ns=request.state.requested_ns,
+        trace=request.headers.get("traceparent"),
+        draft=draft,
+        **(
+            manner.model_dump(exclude={"barge_in"})
+            | {
+                "lexicons": await here.lexicon_paths(manner.lexicons),
+                "barge_in": manner.barge_in.meant() if manner.barge_in else None,
+            }
+        ),
+    )
+    utterance = await switchboard.say(call_id, say)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        async for octets in request.stream():
+            switchboard.write(call_id, utterance.id, decoder.decode(octets, final=False))
+        switchboard.write(call_id, utterance.id, decoder.decode(b"", final=True))
+    except BaseException as error:
+        with contextlib.suppress(Refusal):  # it has ended
+            switchboard.end_text(call_id, utterance.id, "writer_gone")
+        if isinstance(error, UnicodeDecodeError):
+            raise Refusal("bad_request", "The body is not UTF-8; what came before was taken") from None
+        raise
+    switchboard.end_text(call_id, utterance.id)
+    return _queued(utterance, [])
+
+
+def _queued(utterance: Utterance, warnings: list[str]) -> Response:
     answer = answers.Queued.model_construct(
         id=utterance.id,
         call_id=utterance.call_id,
         state=utterance.state,
         position=utterance.position,
-        warnings=[] if script is None else list(script.warnings),
+        warnings=warnings,
     )
     return answer.response(202)
 
@@ -86,6 +189,27 @@ async def stop_utterance(call_id: str, uid: str, here: Here) -> Response:
 
 
 @router.post(
+    "/utterances/{uid}/resume_from",
+    status_code=202,
+    response_model=answers.Queued,
+    summary="Say the rest of an utterance",
+    responses=problems(400, 404, 409, 413, 422, 429, 503),
+)
+async def say_rest(
+    call_id: str, uid: str, request: Request, here: Here, body: SayRest = _AS_IT_WAS
+) -> Response:
+    """Queue what was not heard of an utterance that was cut, as a new one: from the first word on that was not.
+
+    Marks that were passed are not told again. 409 when it was heard to its end, or has not ended yet.
+    """
+    check_voice(request.state.key, here.switchboard.utterance(call_id, uid).voice)
+    changed: dict[str, Any] = {"id": body.id, "mode": body.mode, "requested_ns": request.state.requested_ns}
+    if body.client_state is not None:
+        changed["client_state"] = body.client_state
+    return _queued(await here.switchboard.say_rest(call_id, uid, **changed), [])
+
+
+@router.post(
     "/stop",
     response_model=answers.Stopped,
     summary="Stop speech",
@@ -96,9 +220,57 @@ async def stop(call_id: str, here: Here, body: StopSpeech = _CURRENT) -> Respons
     return answers.Stopped.of(await here.switchboard.stop(call_id, body.scope)).response()
 
 
-def _script(body: CreateUtterance, text_limit: int) -> Script | None:
-    """What text or SSML says; None for a prompt. Refusals ``text_too_long``, ``bad_ssml``."""
-    field, source = ("text", body.text) if body.ssml is None else ("ssml", body.ssml)
+def _fill(
+    template: str, slots: Mapping[str, str | PromptSlot], paths: Mapping[str, str]
+) -> tuple[str, tuple[Piece, ...]]:
+    """The whole text, and its pieces. What ends a clause right behind a slot is said with what fills it."""
+    texts: list[tuple[str, str | None]] = []
+    for index, part in enumerate(SLOT.split(template)):
+        if index % 2:
+            slot = slots[part]
+            texts.append((slot, None) if isinstance(slot, str) else ("", paths[part]))
+            continue
+        closing = len(part) - len(part.lstrip(_CLOSING))
+        if closing and texts and texts[-1][1] is None:
+            texts[-1] = (texts[-1][0] + part[:closing], None)
+            part = part[closing:]
+        texts.append((part, None))
+    whole, pieces = "", []
+    for text, path in texts:
+        if path is not None or any(char.isalnum() for char in text):
+            pieces.append(Piece(len(whole), text, path))
+        whole += text
+    return whole, tuple(pieces)
+
+
+def unspoken(script: Script, here: Here, voice: str) -> list[str]:
+    """What the voices that there are cannot do of what SSML asks for."""
+    manners = {piece.manner for piece in script.pieces if isinstance(piece, Say) and piece.manner != PLAIN}
+    if not manners:
+        return []
+    offered = {each.name: each for each in here.switchboard.voices()}
+    said = set()
+    for manner in manners:
+        speaker = chosen(offered, manner, voice) if voice in offered else voice
+        if speaker is None:
+            wanted = (
+                f"no voice is named {manner.voice[:64]!r}"
+                if manner.voice
+                else f"no voice speaks {manner.language!r}"
+            )
+            said.add(f"{wanted}: {voice} says it")
+        if manner.pitch != 1 and (speaker or voice).startswith("piper:"):
+            said.add(f"pitch has no effect on {speaker or voice}")
+    return sorted(said)
+
+
+def script_of(
+    source: str | None, field: str, text_limit: int, missing: Callable[[str], str] | None = None
+) -> Script | None:
+    """What text or SSML says; None for a prompt. ``missing``: why a recording cannot be had.
+
+    Refusals ``text_too_long``, ``bad_ssml``.
+    """
     if source is None:
         return None
     if len(source) > text_limit:
@@ -107,9 +279,9 @@ def _script(body: CreateUtterance, text_limit: int) -> Script | None:
             f"{field} may have {text_limit} characters (VOXTRUNK_TEXT_LIMIT), has {len(source)}",
             field=field,
         )
-    if field == "text":
+    if field != "ssml":
         return Script.from_text(source)
     try:
-        return Script.from_ssml(source)
+        return Script.from_ssml(source, missing)
     except ScriptError as error:
         raise Refusal("bad_ssml", f"ssml: {error}", field="ssml") from None

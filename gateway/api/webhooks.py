@@ -4,16 +4,20 @@ Each call with a receiver has its own queue and is served in order, one delivery
 the one before it to be delivered or given up. A receiver that hangs or fails holds up its own call only. What
 does not fit into a call's queue is dropped and counted; ``seq`` shows the receiver the gap, and the poll API
 still has the event. 410 from a receiver means that it wants no more of this call's events.
+
+Who asks for a webhook must not make us ask our own network for him: deliveries go to public addresses and to
+VOXTRUNK_WEBHOOK_ALLOW (``gateway.outward``), and redirects are not followed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import binascii
+import ipaddress
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,8 +28,10 @@ import httpx
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from gateway import logs
 from gateway.api import answers
 from gateway.errors import Refusal
+from gateway.outward import Network, OutwardTransport, may_reach
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +43,8 @@ CONCURRENT_PER_RECEIVER: Final = 64
 FIRST_WAIT_SECONDS: Final = 0.5
 LONGEST_WAIT_SECONDS: Final = 60.0
 ANSWER_OCTETS: Final = 64 * 1024
+_LOOPBACK: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+_ANYWHERE: Final = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +55,28 @@ def back_off(failures: int, asked: float, chance: float) -> float:
     """
     grown = FIRST_WAIT_SECONDS * 2.0 ** min(failures - 1, 20)
     return max(min(LONGEST_WAIT_SECONDS, grown) * (0.5 + chance / 2), min(asked, LONGEST_WAIT_SECONDS))
+
+
+def reachable(settings: Settings) -> tuple[Network, ...]:
+    """The networks that webhooks may go to, besides public addresses.
+
+    Without keys only this machine may ask, and what it may reach by itself needs no guard.
+    """
+    return (*settings.webhook_allow, *(() if settings.keyed else _LOOPBACK))
+
+
+def check_address(url: str, allow: Sequence[Network]) -> None:
+    """Refusal ``invalid`` for an address that no webhook may go to; names are judged once they are resolved."""
+    try:
+        address = ipaddress.ip_address(httpx.URL(url).host)
+    except ValueError:
+        return
+    if not may_reach(address, allow):
+        raise Refusal(
+            "invalid",
+            f"webhook_url: {address} is not public; VOXTRUNK_WEBHOOK_ALLOW lists what else is allowed",
+            field="webhook_url",
+        )
 
 
 def check_receiver(url: str) -> str:
@@ -140,13 +170,9 @@ class Webhooks:
         self._lines: dict[str, _Line] = {}
         self._slots = _Slots()
         self._subscription: Subscription | None = None
-        self._client = httpx.AsyncClient(
-            timeout=settings.webhook_timeout_seconds,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENT_PER_RECEIVER),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"user-agent": "voxtrunk", "content-type": "application/json"},
-        )
+        self._client = _client(settings, reachable(settings))
+        # the operator's own receiver may be anywhere: naming it is allowing it
+        self._own = _client(settings, _ANYWHERE) if settings.webhook_url is not None else None
 
     @property
     def waiting(self) -> int:
@@ -171,7 +197,9 @@ class Webhooks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self._client.aclose()
+        for client in (self._client, self._own):
+            if client is not None:
+                await client.aclose()
 
     def offer(self, event: Event, url: str) -> None:
         """Queue an event for the receiver at ``url``; drop and count it when the call's queue is full."""
@@ -211,6 +239,7 @@ class Webhooks:
 
     async def _serve(self, call_id: str, line: _Line) -> None:
         """Deliver a call's hooks in order, until there are none."""
+        logs.bind(call_id=call_id)
         while line.waiting:
             if not await self._deliver(line.url, line.waiting[0]):
                 line.gone = not line.waiting[-1].is_last
@@ -248,10 +277,11 @@ class Webhooks:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._signer.sign(hook.event_id, now, hook.body),
         }
+        client = self._client if self._own is None or url != self._settings.webhook_url else self._own
         try:
             async with (
                 asyncio.timeout(self._settings.webhook_timeout_seconds),
-                self._client.stream("POST", url, content=hook.body, headers=headers) as response,
+                client.stream("POST", url, content=hook.body, headers=headers) as response,
             ):
                 await _drain(response)
         except (httpx.HTTPError, UnicodeError, TimeoutError) as error:  # UnicodeError: a label over 63 octets
@@ -259,6 +289,17 @@ class Webhooks:
             return Verdict.FAILED, 0.0
         asked = response.headers.get("retry-after", "")
         return judge(response.status_code), float(asked) if asked.isdecimal() else 0.0
+
+
+def _client(settings: Settings, allow: Sequence[Network]) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENT_PER_RECEIVER)
+    return httpx.AsyncClient(
+        transport=OutwardTransport(allow, limits),
+        timeout=settings.webhook_timeout_seconds,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"user-agent": "voxtrunk", "content-type": "application/json"},
+    )
 
 
 async def _drain(response: httpx.Response) -> None:

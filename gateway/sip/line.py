@@ -13,6 +13,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from gateway import logs
 from gateway.calls.leg import CloseCause
 from gateway.calls.requests import Media, OpenCall, Say, SipFacts
 from gateway.calls.workers import report_failure
@@ -195,6 +196,7 @@ class Line:
 
     async def _open(self, order: OpenCall) -> Call:
         call = self.call = await self._switchboard.open_call(order, self._heard)
+        logs.bind(call_id=call.id)
         address = str(self._settings.sip_media_address or call.local.address)
         self._negotiation.bind(address, call.local.port, call.local.rtcp_port)
         return call
@@ -206,6 +208,8 @@ class Line:
 
     async def attend(self) -> None:
         """What happens to the dialog, until it is over; then the call is."""
+        if self.call is not None:
+            logs.bind(call_id=self.call.id)
         while True:
             event = await self._inbox.get()
             if isinstance(event, Ended | Rejected | Failed):
@@ -216,7 +220,7 @@ class Line:
             try:
                 self._happened(event, self.call)
             except (sdp.SdpError, sdp.NotAcceptable, Refusal) as error:
-                _log.info("call %s ends: %s", self.call.id, error)
+                _log.info("call ends: %s", error)
                 await self._close("not_acceptable", None)
 
     def _happened(self, event: Event, call: Call) -> None:

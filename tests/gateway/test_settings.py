@@ -192,3 +192,15 @@ def test_patterns_of_voices_come_from_the_environment(monkeypatch):
     assert Settings().warm_voices == ("neural:en-us-slt", "espeak:de")
     monkeypatch.setenv("VOXTRUNK_WARM_VOICES", "")
     assert Settings().warm_voices == ()
+
+
+def test_the_default_voice_is_neural_where_neural_voices_can_speak(monkeypatch):
+    def told():
+        return Settings().default_voice, Settings().speaks_plainly
+
+    assert told() == ("neural:en-us-slt", False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert told() == ("espeak:en-us", True)
+    for chosen in ("neural:en-us-slt", "espeak:en-us"):
+        monkeypatch.setenv("VOXTRUNK_DEFAULT_VOICE", chosen)
+        assert told() == (chosen, False)

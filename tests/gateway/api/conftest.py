@@ -7,6 +7,9 @@ by its own tests and by the integration tests; here the subject is HTTP.
 from __future__ import annotations
 
 import asyncio
+import os
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,15 +24,18 @@ import pytest
 from gateway.api.app import create_app
 from gateway.api.server import serving
 from gateway.calls.actions import Publish
+from gateway.calls.demand import Demand
 from gateway.calls.events import Event, EventLog
-from gateway.calls.requests import OpenCall, Say
+from gateway.calls.requests import Background, OpenCall, Say
 from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
-from gateway.media.counters import Counter, record_lateness
-from gateway.messages import LegStatistics, SynthesisStatistics, VoiceInfo
+from gateway.media.counters import Counter as MediaCounter
+from gateway.media.counters import record_lateness
+from gateway.messages import LegStatistics, SynthesisStatistics, VoiceCost, VoiceInfo, VoiceWork
 from gateway.ring import RingBlock
 from gateway.settings import Settings
 
+WORK = (VoiceWork("espeak:en-us", 3, 12, 24, 0.5, 1.5, 60.0, (0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0), 1, 2),)
 VOICES = (
     VoiceInfo("espeak:en-us", "en-us", "espeak", "English (America)", None),
     VoiceInfo("espeak:de", "de", "espeak", "German", "male"),
@@ -49,6 +55,7 @@ STATISTICS = LegStatistics(
     round_trip_ms=None,
     digits_received=0,
     inbound_dropped=0,
+    underrun_causes={"synthesis": 1, "pacer": 0, "socket": 0},
 )
 
 
@@ -61,6 +68,9 @@ class StandInCall:
     voice: str
     state: str = "open"
     paused: bool = False
+    at_word: bool = False
+    volume_db: float = 0.0
+    background: Background | None = None
     cause: str | None = None
     answered_at: datetime | None = None
     closed_at: datetime | None = None
@@ -73,6 +83,13 @@ class StandInCall:
     local: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(address="127.0.0.1", port=20000, rtcp_port=20001)
     )
+
+    @property
+    def playlist(self) -> SimpleNamespace:
+        return SimpleNamespace(queue=[each for each in self.utterances if not each.ended])
+
+    def utterance(self, uid: str) -> Utterance:
+        return next(each for each in self.utterances if each.id == uid)
 
     @property
     def codec(self) -> str:
@@ -108,25 +125,58 @@ class StandIn:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ready = True
+        self.obstacle: str | None = None
+        self.sound = True
+        self.owned: Counter[str] = Counter()
         self.draining = False
         self.events = EventLog(settings.events_per_call, settings.events_retained, "run")
         self.breaks: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.opened: list[StandInCall] = []
         self.digits: list[tuple[str, str, int]] = []
-        self.on_first_audio: Callable[[float], None] = lambda seconds: None
+        self.on_event: Callable[[Any, Publish], None] = lambda call, note: None
         self.ring = RingBlock.create(2)
-        statistics = SynthesisStatistics(9, 4, 5, 1234, 5, 1.5, 60.0, 2, 3)
+        self.ring.counters[MediaCounter.BEAT_NS] = time.monotonic_ns()
+        costs = (VoiceCost("espeak:en-us", 0.004, 0.006),)
+        statistics = SynthesisStatistics(9, 4, 5, 1234, 5, 2, 3, 0.25, costs, WORK)
+        demand = Demand(settings.synthesis_limit)
+        demand.learn(costs)
+        process = SimpleNamespace(pid=os.getpid())
         self.workers = SimpleNamespace(
-            media=(SimpleNamespace(index=0, ring=self.ring, alive=True, restarts=0),),
-            synthesis=(SimpleNamespace(index=0, statistics=statistics, alive=True, restarts=3),),
+            log_level="INFO",
+            set_log_level=self._set_log_level,
+            renew_voices=self._renew_voices,
+            media=(
+                SimpleNamespace(
+                    index=0, ring=self.ring, alive=True, restarts=0, worker=process, headroom=0.75
+                ),
+            ),
+            synthesis=(
+                SimpleNamespace(
+                    index=0,
+                    statistics=statistics,
+                    alive=True,
+                    restarts=3,
+                    demand=demand,
+                    refused={"espeak:de": 2},
+                    worker=process,
+                    heard_ns=time.monotonic_ns(),
+                ),
+            ),
         )
+        self.renewed: tuple[list[str], list[str]] = ([], [])
         self.started = self.closed = False
         self.start_fails: Exception | None = None
         self.drained: float | None = None
+        self.drained_in: float | None = None
         self.drains: asyncio.Event | None = None
         self.may_end = asyncio.Event()
+
+    def _set_log_level(self, level: str) -> None:
+        self.workers.log_level = level
+
+    async def _renew_voices(self) -> tuple[list[str], list[str]]:
+        return self.renewed
 
     async def start(self) -> None:
         if self.start_fails is not None:
@@ -141,21 +191,38 @@ class StandIn:
 
     async def drain(self, limit_seconds: float) -> None:
         self.draining = True
+        self.obstacle = "draining"
         self.drained = limit_seconds
         if self.drains is not None:
             self.drains.set()
             await asyncio.wait_for(self.may_end.wait(), limit_seconds)
 
+    def start_draining(self, limit_seconds: float | None) -> None:
+        self.draining, self.drained_in, self.obstacle = True, limit_seconds, "draining"
+
+    def stop_draining(self) -> None:
+        if self.drained is not None:
+            raise Refusal("wrong_state", "The gateway is shutting down")
+        self.draining, self.drained_in, self.obstacle = False, None, None
+
     def voices(self) -> tuple[VoiceInfo, ...]:
         return VOICES
+
+    def doors(self) -> list[StandInCall]:
+        return []
+
+    @property
+    def headroom(self) -> float:
+        return max((seat.demand.headroom for seat in self.workers.synthesis), default=0.0)
 
     def webhook_url(self, call_id: str) -> str | None:
         url = next((call.webhook_url for call in self.opened if call.id == call_id), None)
         return url or self.settings.webhook_url
 
-    def publish(self, call: StandInCall, kind: str, **data: object) -> Event:
+    def publish(self, call: StandInCall, kind: str, uid: str | None = None, **data: object) -> Event:
         call.seq += 1
-        note = Publish(call.seq, kind, 0, None, call.client_state, data)
+        note = Publish(call.seq, kind, 0, uid, call.client_state, data)
+        self.on_event(call, note)
         return self.events.publish(call.id, note, datetime.now(UTC))
 
     def _broken(self) -> None:
@@ -172,12 +239,15 @@ class StandIn:
         if self.gate is not None:
             await self.gate.wait()
         if self.draining:
-            raise Refusal("draining", "The gateway is shutting down", retry_after=30)
+            raise Refusal("draining", "The gateway takes no new calls", retry_after=30)
+        if request.owner_limit and self.owned[request.owner] >= request.owner_limit:
+            raise Refusal("too_many_calls", "VOXTRUNK_KEY_MAX_CALLS are open", retry_after=5)
         if len([call for call in self.opened if call.state == "open"]) >= self.settings.max_calls:
             raise Refusal("at_capacity", "VOXTRUNK_MAX_CALLS are open", retry_after=5)
         self._check_voice(request.voice)
         call = StandInCall(f"c_{len(self.opened)}", request, request.voice or self.settings.default_voice)
         self.opened.append(call)
+        self.owned[request.owner] += 1
         self.publish(call, "call.opened")
         return call
 
@@ -202,6 +272,7 @@ class StandIn:
         if call.state == "open":
             call.state, call.cause, call.statistics = "closed", cause, STATISTICS
             call.closed_at = datetime.now(UTC)
+            self.owned[call.request.owner] -= 1
             self.publish(call, "call.closed", cause=cause)
         return call
 
@@ -248,11 +319,11 @@ class StandIn:
             utterance.cause, utterance.position = "stopped", None
         return victims
 
-    async def pause(self, call_id: str) -> StandInCall:
+    async def pause(self, call_id: str, *, at_word: bool = False) -> StandInCall:
         call = self._open(call_id)
         if call.paused:
             raise Refusal("wrong_state", f"Call {call_id} is paused already")
-        call.paused = True
+        call.paused, call.at_word = True, at_word
         return call
 
     async def resume(self, call_id: str) -> StandInCall:
@@ -260,6 +331,24 @@ class StandIn:
         if not call.paused:
             raise Refusal("wrong_state", f"Call {call_id} is not paused")
         call.paused = False
+        return call
+
+    async def set_volume(self, call_id: str, volume_db: float) -> StandInCall:
+        call = self._open(call_id)
+        call.volume_db = volume_db
+        return call
+
+    async def set_background(
+        self, call_id: str, prompt: str, path: Path, volume_db: float, duck_db: float
+    ) -> StandInCall:
+        call = self._open(call_id)
+        assert path.is_absolute()
+        call.background = Background(prompt, volume_db, duck_db, 1, "")
+        return call
+
+    async def clear_background(self, call_id: str) -> StandInCall:
+        call = self._open(call_id)
+        call.background = None
         return call
 
     async def send_dtmf(self, call_id: str, digits: str, duration_ms: int) -> None:
@@ -270,8 +359,8 @@ class StandIn:
     def tick(self, now_ns: int, late_us: int = 70) -> None:
         """Let the media worker's counters say that it ticks."""
         counters = self.ring.counters
-        counters[Counter.TICKS] += 1
-        counters[Counter.BEAT_NS] = now_ns
+        counters[MediaCounter.TICKS] += 1
+        counters[MediaCounter.BEAT_NS] = now_ns
         record_lateness(counters, late_us)
 
 

@@ -206,6 +206,7 @@ async def test_voices_are_listed_with_the_default(api: Any) -> None:
         "engine": "espeak",
         "description": "German",
         "gender": "male",
+        "version": "",
     }
 
 

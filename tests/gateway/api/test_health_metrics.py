@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.metrics import Metrics
+from gateway.calls.demand import Burden
 from gateway.media.counters import Counter
 
 
@@ -30,21 +31,41 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 async def test_live_is_one_question_and_ready_another(api: Any) -> None:
-    for ready, draining, status, word in (
-        (True, False, 200, "ok"),
-        (False, False, 503, "unavailable"),
-        (True, True, 503, "draining"),
-        (False, True, 503, "draining"),
+    api.board.tick(time.monotonic_ns())
+    for obstacle, status, word in (
+        (None, 200, "ok"),
+        ("unavailable", 503, "unavailable"),
+        ("draining", 503, "draining"),
+        ("full", 503, "full"),
+        ("voiceless", 503, "voiceless"),
     ):
-        api.board.ready, api.board.draining = ready, draining
+        api.board.obstacle = obstacle
         answer = await api.http.get("/health/ready")
         assert (answer.status_code, answer.json()["status"]) == (status, word)
         assert ("retry-after" in answer.headers) is (status == 503)
         assert (await api.http.get("/health/live")).status_code == 200
 
 
+async def test_live_says_which_loop_stands_still(api: Any) -> None:
+    now_ns = time.monotonic_ns()
+    (synthesis,) = api.board.workers.synthesis
+    for sound, media_age, synthesis_age, still in (
+        (True, 0, 0, []),
+        (True, 8, 50, []),
+        (False, 0, 0, ["control"]),
+        (True, 11, 0, ["media-0"]),
+        (True, 0, 61, ["synthesis-0"]),
+    ):
+        api.board.sound = sound
+        api.board.tick(now_ns - media_age * 1_000_000_000)
+        synthesis.heard_ns = now_ns - synthesis_age * 1_000_000_000
+        answer = await api.http.get("/health/live")
+        assert answer.status_code == (503 if still else 200)
+        assert answer.json() == {"status": "stuck" if still else "ok", "still": still}
+
+
 async def test_health_names_what_is_wrong(in_process: Callable[..., Any]) -> None:
-    async with in_process(max_calls=1) as api:
+    async with in_process(max_calls=1, default_voice="espeak:en-us") as api:
         media, synthesis = api.board.workers.media[0], api.board.workers.synthesis[0]
         api.board.tick(time.monotonic_ns())
 
@@ -57,11 +78,30 @@ async def test_health_names_what_is_wrong(in_process: Callable[..., Any]) -> Non
             return bad
 
         assert await failing() == set()
+        report = (await api.http.get("/health")).json()
+        assert (report["model_loaded"], report["gpu_available"]) == (True, False)
+        api.board.sound = False
+        assert await failing() == {"control"}
+        api.board.sound = True
         media.alive = False
         assert await failing() == {"media_workers"}
         media.alive, synthesis.alive = True, False
         assert await failing() == {"synthesis_workers"}
         synthesis.alive = True
+        burden = Burden("espeak:en-us", True)
+        for _ in range(106):
+            synthesis.demand.change(None, burden)
+        check = (await api.http.get("/health")).json()["checks"]["synthesis"]
+        assert check == {
+            "ok": True,
+            "detail": "headroom 0.50: 1 is idle, 0 is full",
+            "value": round(1 - 106 * 0.004 / 0.85, 4),
+        }
+        for _ in range(107):
+            synthesis.demand.change(None, burden)
+        assert await failing() == {"synthesis"}
+        for _ in range(213):
+            synthesis.demand.change(burden, None)
         await api.open()
         assert await failing() == {"capacity"}
         api.board.draining = True
@@ -83,40 +123,91 @@ async def test_a_scrape_reads_every_process(api: Any) -> None:
     await api.open(codec="PCMA")
     await api.http.delete("/v1/calls/c_1")
     got = await samples(api)
-    assert got[key("legs", codec="PCMU", state="open")] == 1
-    assert got[key("legs", codec="PCMA", state="closed")] == 1
-    assert got[key("legs", codec="PCMA", state="open")] == 0
+    assert got[key("legs", codec="PCMU", state="open", origin="rtp")] == 1
+    assert got[key("legs", codec="PCMA", state="closed", origin="rtp")] == 1
+    assert got[key("legs", codec="PCMA", state="open", origin="rtp")] == 0
     for name in (
-        "ticks", "missed_ticks", "skipped_ticks", "packets", "octets", "send_errors", "send_blocked",
-        "unreachable", "underruns", "dry_ticks", "rtcp_sent", "rtcp_received", "digits_received",
+        "ticks", "missed_ticks", "skipped_ticks", "packets", "send_errors", "send_blocked",
+        "unreachable", "dry_ticks", "rtcp_sent", "rtcp_received", "digits_received",
         "inbound_dropped", "inbound_muted",
     ):  # fmt: skip
         assert got[key(f"{name}_total", worker="0")] == counters[Counter[name.upper()]]
+    assert got[key("payload_bytes_total", worker="0")] == counters[Counter.OCTETS]
+    for cause, counter in (
+        ("synthesis", Counter.UNDERRUNS),
+        ("pacer", Counter.STALLS),
+        ("socket", Counter.BLOCKED),
+    ):
+        assert got[key("underruns_total", worker="0", cause=cause)] == counters[counter]
     assert got[key("tick_lateness_seconds_bucket", worker="0", le="0.0001")] == 2
     assert got[key("tick_lateness_seconds_bucket", worker="0", le="0.001")] == 3
     assert got[key("tick_lateness_seconds_bucket", worker="0", le="+Inf")] == 4
     assert got[key("tick_lateness_seconds_count", worker="0")] == 4
     assert got[key("tick_lateness_seconds_sum", worker="0")] == counters[Counter.LATENESS_SUM_US] / 1e6
-    assert got[key("cache_hits_total", worker="0")] == 4
-    assert got[key("cache_misses_total", worker="0")] == 5
-    assert got[key("cache_octets", worker="0")] == 1234
+    assert got[key("cache_hits_total", worker="0", tier="memory")] == 4
+    assert got[key("cache_misses_total", worker="0", tier="memory")] == 5
+    assert got[key("cache_bytes", worker="0", tier="memory")] == 1234
     assert got[key("synthesis_utterances_total", worker="0")] == 9
     assert got[key("synthesis_resets_total", worker="0")] == 3
+    assert got[key("synthesis_headroom_ratio", worker="0")] == 1
+    assert got[key("synthesis_utilisation_ratio", worker="0")] == 0.25
+    assert got[key("voice_cost_ratio", worker="0", voice="espeak:en-us")] == 0.004
+    assert got[key("synthesis_refused_total", worker="0", voice="espeak:de")] == 2
     assert got[key("worker_up", kind="media", worker="0")] == 1
     assert got[key("worker_restarts_total", kind="synthesis", worker="0")] == 3
+    of = {"worker": "0", "voice": "espeak:en-us"}
+    assert got[key("synthesis_seconds_total", **of)] == 1.5
+    assert got[key("speech_seconds_total", **of)] == 60
+    assert got[key("synthesis_step_streams_total", **of)] == 12
+    assert got[key("synthesis_step_room_total", **of)] == 24
+    assert got[key("synthesis_step_seconds_bucket", **of, le="0.001")] == 0
+    assert got[key("synthesis_step_seconds_bucket", **of, le="0.002")] == 1
+    assert got[key("synthesis_step_seconds_bucket", **of, le="+Inf")] == 3
+    assert got[key("synthesis_step_seconds_sum", **of)] == 0.5
+    assert got[key("synthesis_queue", **of, waits="first")] == 1
+    assert got[key("synthesis_queue", **of, waits="next")] == 2
+    assert got[key("legs_limit")] == 2
+    assert got[key("ready")] == 1
+    assert got[key("key_calls", key="anonymous")] == 1
+    assert got[key("worker_resident_memory_bytes", kind="media", worker="0")] > 1e6
+    assert got[key("worker_open_fds", kind="control", worker="0")] > 2
     assert 0 <= got[key("tick_age_seconds", worker="0")] < 5
 
 
 async def test_first_audio_and_requests_are_observed(api: Any) -> None:
-    api.board.on_first_audio(0.025)
-    await api.open()
+    call_id = await api.open()
+    call = api.board.call(call_id)
+    for uid, seconds in (("a", 0.025), ("b", 0.25)):
+        await api.http.post(f"/v1/calls/{call_id}/utterances", json={"text": "Hello.", "id": uid})
+        api.board.utterance(call_id, uid).first_audio_ms = seconds * 1000
+        api.board.publish(call, "utterance.started", uid)
+    api.board.utterance(call_id, "a").apply("start")
+    api.board.utterance(call_id, "a").apply("finish")
+    api.board.publish(call, "utterance.finished", "a")
+    report = {"fraction_lost": 0.02, "jitter_ms": 4.0, "round_trip_ms": None}
+    api.board.publish(call, "call.quality", **report)
+    api.board.publish(call, "call.quality", **report | {"round_trip_ms": 30.0})
+    api.board.publish(call, "call.quality", latched=True)
+    api.board.publish(call, "call.closed", cause="hung_up")
     for _ in range(3):
         await api.http.get("/v1/calls/c_0")
     await api.http.get("/v1/calls/c_7")
     await api.http.get("/nothing/of/the/kind")
     got = await samples(api)
-    assert got[key("first_audio_seconds_bucket", le="0.03")] == 1
-    assert got[key("first_audio_seconds_bucket", le="0.02")] == 0
+    voice = {"voice": call.voice}
+    assert got[key("first_audio_seconds_bucket", le="0.03", **voice)] == 1
+    assert got[key("first_audio_seconds_bucket", le="0.02", **voice)] == 0
+    assert got[key("first_audio_seconds_count", **voice)] == 2
+    assert got[key("utterances_total", outcome="finished", **voice)] == 1
+    assert got[key("utterances_active", state="queued")] == 1
+    assert got[key("rtcp_lost_ratio_count")] == got[key("rtcp_jitter_seconds_count")] == 2
+    assert got[key("rtcp_lost_ratio_bucket", le="0.01")] == 0
+    assert got[key("rtcp_lost_ratio_bucket", le="0.02")] == 2
+    assert got[key("rtcp_round_trip_seconds_sum")] == 0.03
+    assert got[key("calls_total", origin="rtp", cause="hung_up")] == 1
+    assert got[key("http_refusals_total", code="unknown_call")] == 1
+    assert got[key("http_refusals_total", code="not_found")] == 1
+    assert got[key("http_requests_in_progress")] == 1
     name = "http_request_seconds_count"
     assert got[key(name, method="POST", route="/v1/calls", status="201")] == 1
     assert got[key(name, method="GET", route="/v1/calls/{call_id}", status="200")] == 3
@@ -139,11 +230,18 @@ async def test_a_gateway_that_has_not_started_can_be_scraped(api: Any) -> None:
 def test_two_gateways_in_one_process_do_not_collide() -> None:
     from types import SimpleNamespace
 
-    board: Any = SimpleNamespace(calls=list, workers=SimpleNamespace(media=(), synthesis=()))
+    board: Any = SimpleNamespace(
+        calls=list,
+        doors=list,
+        workers=SimpleNamespace(media=(), synthesis=()),
+        settings=SimpleNamespace(max_calls=1, default_voice="espeak:de"),
+        obstacle="unavailable",
+        owned={},
+    )
     webhooks: Any = SimpleNamespace(
         counts=SimpleNamespace(delivered=1, failed=2, given_up=3, dropped=4), waiting=5
     )
-    both = [Metrics(board, webhooks), Metrics(board, webhooks)]
+    both = [Metrics(board, webhooks, {}), Metrics(board, webhooks, {})]
     for metrics in both:
         value = metrics.registry.get_sample_value
         assert value("voxtrunk_webhook_events_total", {"outcome": "delivered"}) == 1

@@ -301,3 +301,45 @@ async def test_settings_that_cannot_work_are_refused_at_the_start(
 ) -> None:
     with pytest.raises(ValueError, match=r"VOXTRUNK_WEBHOOK_(SECRET|URL)"):
         Webhooks(settings(**given), None, 1.0)  # type: ignore[arg-type]
+
+
+PRIVATE = (
+    "http://127.0.0.1:1/hook",
+    "http://[::1]/hook",
+    "http://169.254.169.254/latest",
+    "http://10.0.0.1/",
+)
+
+
+async def test_with_keys_no_webhook_goes_to_a_private_address(
+    hooked: Callable[..., Any], receiver: Receiver
+) -> None:
+    headers = {"X-API-Key": "k"}
+    async with hooked(api_keys="k", webhook_attempts=1) as api:
+
+        async def answer(url: str) -> httpx.Response:
+            body = {"rtp": {"address": "127.0.0.1", "port": 40000}, "webhook_url": url}
+            return await api.http.post("/v1/calls", json=body, headers=headers)
+
+        for url in (*PRIVATE, receiver.url):
+            refused = await answer(url)
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+            assert "VOXTRUNK_WEBHOOK_ALLOW" in refused.json()["detail"]
+        # a name is judged when it is resolved
+        assert (await answer(receiver.url.replace("127.0.0.1", "localhost"))).status_code == 201
+        await until(lambda: bool(api.webhooks.counts.given_up == 1))
+    assert not receiver.got
+    async with hooked(api_keys="k", webhook_allow="127.0.0.0/8") as api:
+        body = {"rtp": {"address": "127.0.0.1", "port": 40000}, "webhook_url": receiver.url + "/hook"}
+        assert (await api.http.post("/v1/calls", json=body, headers=headers)).status_code == 201
+        await receiver.count("/hook", 1)
+
+
+async def test_the_operators_own_receiver_may_be_anywhere(
+    hooked: Callable[..., Any], receiver: Receiver
+) -> None:
+    own = receiver.url + "/own"
+    async with hooked(api_keys="k", webhook_url=own) as api:
+        body = {"rtp": {"address": "127.0.0.1", "port": 40000}}
+        assert (await api.http.post("/v1/calls", json=body, headers={"X-API-Key": "k"})).status_code == 201
+        await receiver.count("/own", 1)

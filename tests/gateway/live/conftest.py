@@ -4,6 +4,7 @@ import threading
 import time
 import wave
 from contextlib import ExitStack
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -12,8 +13,13 @@ import pytest
 
 from gateway.listen.receiver import Receiver
 from gateway.listen.recording import recordings
+from gateway.media.packet import RtpPacket, build_rtp
 from gateway.running import RunningGateway
 
+PLS = """<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa"
+ xml:lang="en">
+<lexeme><grapheme>Voxtrunk</grapheme><alias>the gateway</alias></lexeme></lexicon>"""
+GRPC_PORT = 20998
 ENDED = ("finished", "stopped", "failed")
 
 
@@ -42,6 +48,8 @@ class Ear:
         """The payload octets of a stream in the order of sequence, audio only."""
         packets, payloads = self.hear()
         mine = packets[(packets["ssrc"] == ssrc) & (packets["payload_type"] < 96)]
+        if not len(mine):
+            return b""
         order = np.argsort(
             (mine["seq"].astype(np.int64) - int(mine["seq"][0]) + 32768) % 65536, kind="stable"
         )
@@ -54,6 +62,28 @@ class Ear:
         while len(self.octets(ssrc)) < octets:
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    def until(self, ssrc, octets, seconds=2):
+        """All that was heard of a stream, once ``octets`` are in it; we may be behind with many streams."""
+        deadline = time.monotonic() + seconds
+        while octets not in (heard := self.octets(ssrc)):
+            assert time.monotonic() < deadline, f"{len(heard)} octets heard, without these {len(octets)}"
+            time.sleep(0.05)
+        return heard
+
+    def speak(self, call, octets, payload_type=0, sequence=0, timestamp=0):
+        """Send ``octets`` of G.711 to the call's leg from this ear's port, 20 ms at a time, in time.
+
+        Returns when the first packet left, on CLOCK_MONOTONIC in ns.
+        """
+        local = call["rtp"]["local"]
+        begin = time.monotonic()
+        for n in range(len(octets) // 160):
+            time.sleep(max(0.0, begin + 0.02 * n - time.monotonic()))
+            payload = octets[160 * n : 160 * n + 160]
+            packet = RtpPacket(payload_type, n == 0, sequence + n & 0xFFFF, timestamp + 160 * n, 77, payload)
+            self.receiver._sockets[0].sendto(build_rtp(packet), (local["address"], local["port"]))
+        return int(begin * 1e9)
 
     def close(self):
         self._stop.set()
@@ -126,13 +156,51 @@ def write_tone(path: Path, hz: float, seconds: float, rate: int = 8000, level: f
 def prompts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prompts")
     write_tone(folder / "tone-1000.wav", 1000, 2.0)
+    write_tone(folder / "tone-230.wav", 230, 2.0)
+    write_tone(folder / "bell.wav", 1000, 0.7)
     write_tone(folder / "tone-24k-5000.wav", 5000, 2.0, rate=24000)
     return folder
 
 
 @pytest.fixture(scope="session")
-def gateway(prompts):
-    with RunningGateway(rtp_ports="21000-21999", prompts_folder=prompts) as running:
+def lexicons(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lexicons")
+    (folder / "names.pls").write_text(PLS)
+    (folder / "bad.pls").write_text("<lexicon><lexeme/></lexicon>")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def files(prompts):
+    """The URL of a web server that has the prompts."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(prompts))
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def gateway(prompts, lexicons, files, tmp_path_factory):
+    speakers = tmp_path_factory.mktemp("speakers")
+    settings = {
+        "prompts_folder": prompts,
+        "lexicons_folder": lexicons,
+        "audio_urls": files,
+        "speakers_folder": speakers,
+        "grpc_port": GRPC_PORT,
+    }
+    with RunningGateway(rtp_ports="21000-21999", **settings) as running:
         yield running
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from standardwebhooks import Webhook
 
-from bench.pace import processes
+from bench.under_test import processes, workers
 from gateway.listen.analysis import analyse
 from gateway.settings import Settings
 from gateway.speech.offline import encode_text
+from telephony_codecs import Law, decode
 
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(1, 12))
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -30,7 +31,7 @@ def _gone(pid, seconds=15):
         time.sleep(0.05)
 
 
-def test_sigterm_lets_speech_finish_and_says_bye(own_gateway, ear):
+def test_sigterm_lets_calls_finish(own_gateway, ear):
     running, api = own_gateway(drain_seconds=20)
     listening = ear()
     call = api.open(listening.port)
@@ -45,6 +46,10 @@ def test_sigterm_lets_speech_finish_and_says_bye(own_gateway, ear):
     assert "retry-after" in refused.headers
     assert api.http.get("/health/ready").status_code == 503
     assert api.http.get("/health/live").status_code == 200
+    assert api.http.delete("/v1/drain").json()["code"] == "wrong_state"
+    assert api.wait(call, said)["state"] == "finished"
+    assert api.ask("GET", "/v1/drain")["calls"] == 1
+    api.end(call)
     assert running.process.wait(20) == 0
     assert listening.octets(call["rtp"]["ssrc"]) == encode_text(text, None, "PCMU", Settings())
 
@@ -59,53 +64,104 @@ def test_drain_has_a_limit(own_gateway, ear):
     assert time.monotonic() - began < 12
 
 
-def test_killed_media_worker_ends_its_calls_and_no_other(own_gateway, ear):
-    running, api = own_gateway(media_workers=2)
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_media_worker_ends_its_calls_and_no_other(own_gateway, ear, blow):
+    """Killed or hanging, under load. Ports and rows are so few that what is not given back is missed."""
+    running, api = own_gateway(
+        media_workers=2, synthesis_workers=2, rtp_ports="22000-22099", legs_per_worker=25
+    )
     listening = ear()
-    calls = [api.open(listening.port, silence="send") for _ in range(6)]
+    calls = [api.open(listening.port, silence="send") for _ in range(48)]
     for call in calls:
         api.say(call, LONG)
-    time.sleep(0.5)
-    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    media = [p for p in children if "gateway.media.worker" in Path(f"/proc/{p}/cmdline").read_text()]
-    assert len(media) == 2
-    os.kill(int(media[0]), signal.SIGKILL)
-    time.sleep(1.5)
-    states = [api.ask("GET", f"/v1/calls/{call['id']}") for call in calls]
-    lost = [call for call in states if call["state"] == "closed"]
-    alive = [call for call in states if call["state"] == "open"]
-    assert len(lost) == len(alive) == 3
+    for call in calls:
+        api.wait_event(call, "utterance.started")
+    ring_blocks = _ring_blocks(running)
+    victim = workers(running, "media")[0]
+    os.kill(victim, blow)
+    _gone(victim)
+    deadline = time.monotonic() + 5
+    while len(lost := [call for call in _states(api, calls) if call["state"] == "closed"]) < 24:
+        assert time.monotonic() < deadline, len(lost)
+        time.sleep(0.05)
     for call in lost:
-        assert api.events(call)[-1]["type"] == "call.closed"
-        assert api.events(call)[-1]["data"]["cause"] == "media_worker_died"
+        last = api.events(call)[-1]
+        assert (last["type"], last["data"]["cause"]) == ("call.closed", "media_worker_died")
+    again = []
+    while len(again) < 25:
+        answer = api.http.post("/v1/calls", json={"rtp": {"address": "127.0.0.1", "port": listening.port}})
+        if answer.status_code == 201:
+            again.append(answer.json())
+        else:  # for as long as it takes to start
+            assert time.monotonic() < deadline + 5, answer.text
+            time.sleep(0.1)
+    said = [(call, api.say(call, "Back again.")) for call in again]
+    back = encode_text("Back again.", None, "PCMU", Settings())
+    for call, utterance in said:
+        assert api.wait(call, utterance)["state"] == "finished"
+        listening.until(call["rtp"]["ssrc"], back)
     packets, _ = listening.hear()
+    alive = [call for call in _states(api, calls) if call["state"] == "open"]
+    assert len(alive) == 24
     for call in alive:
         mine = packets[packets["ssrc"] == call["rtp"]["ssrc"]]
         assert np.all(np.diff(mine["timestamp"]) == 160), "no other call noticed"
-    again = [api.open(listening.port) for _ in range(4)]
-    for call in again:
-        assert api.wait(call, api.say(call, "Back again."))["state"] == "finished"
-    metrics = api.http.get("/metrics").text
-    assert 'voxtrunk_worker_restarts_total{kind="media"' in metrics
+        assert np.all(np.diff(mine["seq"].astype(np.int64)) % 65536 == 1)
+    assert _ring_blocks(running) <= ring_blocks * 1.1, "the dead one's rows serve again"
+    assert 'voxtrunk_worker_restarts_total{kind="media"' in api.http.get("/metrics").text
 
 
-def test_killed_synthesis_worker_fails_what_it_spoke_and_calls_go_on(own_gateway, ear):
-    running, api = own_gateway()
+def _states(api, calls):
+    """The calls as they are now."""
+    now = {call["id"]: call for call in api.ask("GET", "/v1/calls?limit=1000")["calls"]}
+    return [now[call["id"]] for call in calls]
+
+
+def _ring_blocks(running):
+    """Memory of the rings, in blocks of 512 octets, as the kernel has it."""
+    descriptors = Path(f"/proc/{running.process.pid}/fd").iterdir()
+    return sum(fd.stat().st_blocks for fd in descriptors if "voxtrunk-ring" in os.readlink(fd))
+
+
+def _envelope(octets):
+    """The mean magnitude of every 20 ms."""
+    pcm = np.abs(decode(Law.PCMU, np.frombuffer(octets, np.uint8)).astype(float))
+    return pcm[: len(pcm) // 160 * 160].reshape(-1, 160).mean(axis=1)
+
+
+def test_the_other_synthesis_worker_says_what_a_dead_one_did_not(own_gateway, ear):
+    """Each worker speaks on 25 calls when one is killed: every word is heard once, with no gap."""
+    running, api = own_gateway(synthesis_workers=2)
     listening = ear()
-    call = api.open(listening.port)
-    speaking, waiting = api.say(call, LONG), api.say(call, "This one was waiting.")
-    api.wait(call, speaking, ["speaking"])
+    text = " ".join(f"This is sentence number {n} of a text." for n in range(1, 4))
+    whole, after = (encode_text(said, None, "PCMU", Settings()) for said in (text, "This one was waiting."))
+    calls = [api.open(listening.port) for _ in range(50)]
+    said = [(call, api.say(call, text), api.say(call, "This one was waiting.")) for call in calls]
+    for call, speaking, _ in said:
+        api.wait(call, speaking, ["speaking"])
     time.sleep(0.5)
-    os.kill(processes(running)["speech"], signal.SIGKILL)
-    failed = api.wait(call, speaking)
-    assert (failed["state"], failed["cause"]) == ("failed", "worker_died")
-    assert failed["spoken_ms"] > 300
-    assert api.wait(call, waiting)["state"] == "finished"
-    heard = listening.octets(call["rtp"]["ssrc"])
-    at = 8 * failed["spoken_ms"]
-    assert encode_text(LONG, None, "PCMU", Settings()).startswith(heard[:at])
-    assert heard[at:] == encode_text("This one was waiting.", None, "PCMU", Settings())
-    assert api.ask("GET", f"/v1/calls/{call['id']}")["state"] == "open"
+    victim = workers(running, "speech")[0]
+    os.kill(victim, signal.SIGKILL)
+    told, gaps = [], {}
+    for call, speaking, waiting in said:
+        assert api.wait(call, speaking)["state"] == api.wait(call, waiting)["state"] == "finished"
+        spoken = api.utterance(call, speaking)
+        assert spoken["spoken_text"] == text
+        assert abs(spoken["spoken_ms"] - len(whole) // 8) <= 20
+        heard = listening.until(call["rtp"]["ssrc"], after)
+        ours, theirs = _envelope(heard[: -len(after)]), _envelope(whole)
+        assert abs(len(ours) - len(theirs)) <= 1
+        n = min(len(ours), len(theirs))
+        assert np.corrcoef(ours[:n], theirs[:n])[0, 1] > 0.99
+        kinds = [event["type"] for event in api.events(call)]
+        assert kinds.count("utterance.finished") == 2
+        packets, _ = listening.hear()
+        mine = packets[(packets["ssrc"] == call["rtp"]["ssrc"]) & (packets["payload_type"] == 0)]
+        steps = np.diff(mine["timestamp"].astype(np.int64))[: len(whole) // 160 - 1]
+        gaps[call["id"]] = np.flatnonzero(steps != 160).tolist()
+        told += [event["data"] for event in api.events(call) if event["type"] == "utterance.underrun"]
+    assert len(told) >= sum(map(bool, gaps.values())), f"every gap is told: {told}"
+    assert sum(event["cause"] == "synthesis" for event in told) <= len(calls) // 10, f"in time: {told}"
 
 
 def test_killed_control_takes_its_workers_with_it_and_leaves_nothing(own_gateway, ear):

@@ -12,6 +12,7 @@ from telephony_codecs import Law, decode, encode, gain_to_dbm0
 from tts_core import Script
 from tts_core.neural import shelf
 from tts_core.neural.engine import SHIPPED, NeuralEngine
+from tts_core.neural.package import NEURAL
 
 VOICE = "neural:en-us-slt"
 SENTENCE = "Thank you for calling. Your order, number 4 7 1, has been shipped."
@@ -66,7 +67,11 @@ def test_cut_in_mid_clause_it_says_to_the_word_what_was_heard(api, ear):
     listening.wait(call["rtp"]["ssrc"], 12_000)
     (stopped,) = api.ask("POST", f"/v1/calls/{call['id']}/stop", {"scope": "current"})["stopped"]
     api.end(call)
-    heard = listening.octets(call["rtp"]["ssrc"])
+    octets = listening.octets(call["rtp"]["ssrc"])
+    heard = octets[: 8 * stopped["spoken_ms"]]
+    assert len(octets) - len(heard) in (0, 160), (
+        "the packet in which it dies away, if the leg was there for it"
+    )
     assert encode_text(text, VOICE, "PCMU", Settings()).startswith(heard)
     words = [w for c in NeuralEngine().speak(Script.from_text(text), VOICE, 1.0) for w in c.words]
     half = [word for word in words if (word.start_sample + word.end_sample) / 2 <= len(heard)]
@@ -87,7 +92,7 @@ def folder(tmp_path_factory):
     manifest = json.loads((source / "voice.json").read_text())
     for name, language in (("mine", "en-us"), ("hurt", "en-us"), ("odd", "tlh")):
         (source / "voice.json").write_text(json.dumps(manifest | {"name": name, "language": language}))
-        shelf.add(source, folder)
+        shelf.add(source, folder, NEURAL)
     (folder / "hurt" / "decoder.onnx").write_bytes(b"no")
     return folder
 
@@ -115,3 +120,40 @@ def test_an_added_voice_speaks_and_a_damaged_one_keeps_nobody_from_starting(
     assert "hurt: decoder.onnx is damaged" in log
     assert "espeak-ng cannot read its language" in log
     assert "Traceback" not in log
+
+
+@pytest.fixture
+def unnamed(monkeypatch, own_gateway, ear):
+    """What a caller who names no voice hears: `unnamed(**settings) -> (Api, call, octets)`."""
+
+    def say(**settings):
+        monkeypatch.delenv("VOXTRUNK_DEFAULT_VOICE")
+        _, api = own_gateway(**settings)
+        listening = ear()
+        call = api.open(listening.port)
+        api.wait(call, api.say(call, "Hello there."))
+        api.end(call)
+        return api, call, listening.octets(call["rtp"]["ssrc"])
+
+    return say
+
+
+def test_who_names_no_voice_hears_the_neural_one(unnamed):
+    _, call, heard = unnamed()
+    assert call["voice"] == VOICE
+    assert heard == encode_text("Hello there.", VOICE, "PCMU", Settings())
+
+
+def test_without_onnxruntime_espeak_speaks_and_one_line_of_the_log_says_so(
+    unnamed, monkeypatch, tmp_path, capfd
+):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['onnxruntime'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    api, _, heard = unnamed(log_level="WARNING")
+    listed = api.ask("GET", "/v1/voices")
+    assert listed["default"] == "espeak:en-us"
+    assert not [voice for voice in listed["voices"] if voice["name"].startswith("neural:")]
+    assert heard == encode_text("Hello there.", "espeak:en-us", "PCMU", Settings())
+    log = [line for line in capfd.readouterr().err.splitlines() if "onnxruntime" in line]
+    assert len(log) == 1
+    assert "espeak:en-us" in log[0]

@@ -1,0 +1,66 @@
+"""What a running gateway answers and tells is what ``/openapi.json`` and ``/asyncapi.json`` declare."""
+
+import json
+import re
+
+import httpx
+import jsonschema
+from openapi_spec_validator import validate
+from websockets.sync.client import connect
+
+from .contract import fuzz
+
+SECONDS = 4
+
+
+def test_every_answer_is_as_declared(gateway):
+    validate(httpx.get(f"{gateway.url}/openapi.json").json())
+    # the folders of this gateway are other tests' as well, and so is what it logs
+    left_out = ("--exclude-path-regex", "^/v1/(lexicons|admin)", "--phases", "examples,coverage,fuzzing")
+    done = fuzz(gateway.url, None, SECONDS, *left_out, "--seed", "1")
+    assert done.returncode == 0, done.stdout
+    tried = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert tried, done.stdout
+    assert tried[1] == tried[2]
+    assert int(tried[1]) > 15, done.stdout
+    assert int(re.search(r"calls opened: (\d+)", done.stdout)[1]) > 1, done.stdout
+
+
+def test_every_message_is_as_declared(gateway, api, ear):
+    listening = ear()
+    whole = httpx.get(f"{gateway.url}/asyncapi.json").json()
+    url, seen = gateway.url.replace("http", "ws"), set()
+
+    def check(name, message):
+        seen.add(name)
+        payload = whole["components"]["messages"][name]["payload"]
+        schema = payload
+        if "$ref" in payload:
+            schema = whole["components"]["schemas"][payload["$ref"].rpartition("/")[2]]
+        jsonschema.Draft202012Validator(schema | {"components": whole["components"]}).validate(message)
+        assert message.keys() <= schema["properties"].keys(), (name, message)
+
+    call = api.open(listening.port)
+    with connect(f"{url}/v1/events?call_id={call['id']}") as events:
+        with connect(f"{url}/v1/calls/{call['id']}/speech") as socket:
+            long = "A text that is longer than can be heard before it is cut. " * 80
+            for message in (
+                {"type": "open", "id": "u"},
+                {"type": "text", "id": "u", "text": "One two.", "mark": "here"},
+                {"type": "text", "id": "nobody", "text": "x"},
+                {"type": "dance"},
+                {"type": "text", "id": "u", "text": long},
+            ):
+                socket.send(json.dumps(message))
+            told = {}
+            while told.get("type") != "finished":
+                told = json.loads(socket.recv(20))
+                check(told["type"], told)
+                if told["type"] == "mark":
+                    socket.send('{"type": "clear"}')
+        api.end(call)
+        check("following", json.loads(events.recv(5)))
+        for message in events:
+            check("event", json.loads(message))
+    told = set(whole["components"]["messages"]) - {"open", "text", "flush", "end", "clear"}
+    assert seen >= told - {"resumed"}  # it takes a minute until that is told
