@@ -55,6 +55,12 @@ def _commit() -> str | None:
     return asked.stdout.strip() or None
 
 
+def kept(name: str) -> dict[str, Any] | None:
+    """The result of bench ``name`` as it was saved last; None where there is none."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def save(name: str, figures: dict[str, Any]) -> Path:
     """Write a result beside its machine to ``bench/results/NAME.json``."""
     RESULTS.mkdir(exist_ok=True)

@@ -20,10 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from bench.judge import cpu_seconds, judge
 from bench.machine import stolen_seconds
 from bench.noise import sip_noise
-from bench.pace import MEDIA_CPU, OTHER_CPU, cpu_seconds, judge, processes
-from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from bench.peers.peer import OTHER_CPU, SENDER_CPU
+from bench.traffic import PARAGRAPH_SECONDS, VOICE, Callers, texts
+from bench.under_test import processes
 from gateway.listen.analysis import by_ssrc
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
@@ -47,7 +49,7 @@ async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int
         "-m", str(count), "-l", str(count), "-key", "rtp_port", str(rtp_port), "-nostdin", "-trace_stat",
         "-stf", str(statistics), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    os.sched_setaffinity(process.pid, {MEDIA_CPU})
+    os.sched_setaffinity(process.pid, {SENDER_CPU})
     await process.wait()
     with statistics.open() as file:
         last = list(csv.DictReader(file, delimiter=";"))[-1]
@@ -61,13 +63,13 @@ async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int
 
 async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[str, Any]:
     settings = {
-        "media_cpus": MEDIA_CPU, "other_cpus": OTHER_CPU, "rtp_ports": "20000-29999",
-        "sip_listen": "127.0.0.1:0", "sip_greeting": _WORD, "sip_hang_up": True,
+        "media_cpus": SENDER_CPU, "other_cpus": OTHER_CPU, "rtp_ports": "20000-29999",
+        "sip_listen": "127.0.0.1:0", "sip_greeting": _WORD, "sip_hang_up": True, "default_voice": VOICE,
     }  # fmt: skip
     with (
         tempfile.TemporaryDirectory() as folder,
         RunningGateway(cpus=(OTHER_CPU,), **settings) as gateway,
-        ReceiverProcess("0.0.0.0", [0], cpu=MEDIA_CPU) as receiver,
+        ReceiverProcess("0.0.0.0", [0], cpu=SENDER_CPU) as receiver,
     ):
         callers = Callers(gateway.url, receiver.local_ports, apart=True)
         paragraphs = int(seconds + legs / 60) // PARAGRAPH_SECONDS + 3
@@ -94,7 +96,13 @@ async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[s
     theirs = np.isin(packets["ssrc"], np.array([call["rtp"]["ssrc"] for call in speaking], np.uint32))
     heard = [len(stream) for stream in by_ssrc(packets[~theirs])]
     return (
-        {"legs": legs, "sip_calls_a_second": rate, "noise_datagrams": sent, "took_s": round(took_s, 1)}
+        {
+            "voice": VOICE,
+            "legs": legs,
+            "sip_calls_a_second": rate,
+            "noise_datagrams": sent,
+            "took_s": round(took_s, 1),
+        }
         | went
         | {
             "calls_that_heard_speech": len(heard),

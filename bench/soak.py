@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from rich.progress import track
 
-from bench.pace import processes
-from bench.traffic import Callers, texts
+from bench.judge import memory_mb
+from bench.traffic import VOICE, Callers, texts
+from bench.under_test import processes
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -19,14 +20,10 @@ _SAMPLE_SECONDS: Final = 2.0
 
 
 def weigh(pids: dict[str, int]) -> dict[str, float]:
-    """Memory (proportional set size, MB, shared pages divided among the processes) and descriptors in all."""
-    memory_kb = descriptors = 0
-    for pid in pids.values():
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                memory_kb += int(line.split()[1])
-        descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return {"memory_mb": round(memory_kb / 1024, 2), "descriptors": descriptors}
+    """Memory (proportional set size, MB, shared pages divided among the processes), descriptors, threads."""
+    descriptors = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids.values())
+    threads = sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids.values())
+    return {"memory_mb": round(memory_mb(pids.values()), 2), "descriptors": descriptors, "threads": threads}
 
 
 def shared_memory_kb() -> int:
@@ -51,6 +48,7 @@ async def _weigh_legs(legs: int) -> dict[str, Any]:
         speaking = weigh(pids)
         await callers.close()
     return {
+        "voice": VOICE,
         "legs": legs,
         "gateway_mb": empty["memory_mb"],
         "kb_an_idle_leg": round(1024 * (idle["memory_mb"] - empty["memory_mb"]) / legs, 1),
@@ -89,6 +87,7 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
     memory_mb = np.array([sample["memory_mb"] for sample in samples])
     growth = np.polyfit(np.arange(len(memory_mb)) * _SAMPLE_SECONDS / 3600, memory_mb, 1)[0]
     return {
+        "voice": VOICE,
         "seconds": seconds,
         "calls": made,
         "errors": callers.times.errors,
@@ -96,9 +95,12 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
         "growth_mb_an_hour": round(float(growth), 1),
         "kb_a_call": round(float(growth) * 1024 * (seconds - warm) / 3600 / max(1, made), 2),
         "descriptors": {"first": samples[0]["descriptors"], "after": after["descriptors"]},
+        "threads": {"first": samples[0]["threads"], "after": after["threads"]},
         "open_calls_after": open_calls,
         "shared_memory_left_kb": shared_memory_kb() - before_kb,
+        "sample_seconds": _SAMPLE_SECONDS,
         "memory_curve_mb": memory_mb.tolist(),
+        "descriptor_curve": [sample["descriptors"] for sample in samples],
     }
 
 

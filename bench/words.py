@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.traffic import PARAGRAPH, Callers, texts
+from bench.traffic import PARAGRAPH, VOICE, Callers, texts
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -42,9 +42,9 @@ async def _first_words(callers: Callers, count: int) -> list[tuple[int, int, flo
     return asked
 
 
-async def _measure_first(legs: int, count: int) -> dict[str, Any]:
+async def _measure_first(legs: int, count: int, voice: str) -> dict[str, Any]:
     with RunningGateway() as gateway, ReceiverProcess("127.0.0.1", [0] * 4) as receiver:
-        callers = Callers(gateway.url, receiver.local_ports)
+        callers = Callers(gateway.url, receiver.local_ports, voice=voice)
         repeats = int((count * 0.5 + legs / 100) // 20 + 2)
         await callers.open_speaking(legs, texts(20), repeats)
         asked = await _first_words(callers, count)
@@ -55,6 +55,7 @@ async def _measure_first(legs: int, count: int) -> dict[str, Any]:
         arrived = capture.packets["t_ns"][capture.packets["ssrc"] == ssrc]
         on_the_wire.append((int(arrived.min()) - begin_ns) / 1e6 if len(arrived) else float("nan"))
     return {
+        "voice": voice,
         "legs_speaking": legs,
         "requests": count,
         "request_to_first_packet_ms": _quantiles(on_the_wire),
@@ -62,9 +63,9 @@ async def _measure_first(legs: int, count: int) -> dict[str, Any]:
     }
 
 
-def first_word(legs: int, count: int) -> dict[str, Any]:
+def first_word(legs: int, count: int, voice: str) -> dict[str, Any]:
     """Request to first speech packet at the far end, ``legs`` others speaking; fresh texts, none cached."""
-    return asyncio.run(_measure_first(legs, count))
+    return asyncio.run(_measure_first(legs, count, voice))
 
 
 async def _measure_cut(count: int) -> dict[str, Any]:
@@ -84,19 +85,26 @@ async def _measure_cut(count: int) -> dict[str, Any]:
             cuts.append((call["rtp"]["ssrc"], begin_ns, answered_ms, stopped[0]["spoken_ms"]))
         capture = await asyncio.to_thread(receiver.stop)
         await callers.close()
-    last_ms, exact = [], 0
+    whole_ms, faded_ms, exact = [], [], 0
     for ssrc, begin_ns, _, spoken_ms in cuts:
-        arrived = capture.packets["t_ns"][capture.packets["ssrc"] == ssrc]
-        last_ms.append((int(arrived.max()) - begin_ns) / 1e6)
-        exact += len(arrived) * _FRAME_MS == spoken_ms
+        arrived = np.sort(capture.packets["t_ns"][capture.packets["ssrc"] == ssrc])
+        whole, faded = (arrived[-2:] - begin_ns) / 1e6  # in the last it dies away, which does not count
+        whole_ms.append(whole)
+        faded_ms.append(faded)
+        exact += (len(arrived) - 1) * _FRAME_MS == spoken_ms
     return {
+        "voice": VOICE,
         "cuts": count,
-        "stop_to_last_packet_ms": _quantiles(last_ms),
+        "stop_to_last_whole_packet_ms": _quantiles(whole_ms),
+        "stop_to_faded_packet_ms": _quantiles(faded_ms),
         "stop_answered_ms": _quantiles([answered for _, _, answered, _ in cuts]),
         "spoken_ms_equals_what_arrived": f"{exact} of {count}",
     }
 
 
 def cut(count: int) -> dict[str, Any]:
-    """Stop request to last speech packet at the far end; negative: the last packet left before the request."""
+    """Stop request to the last packet of whole speech, and to the one in which it dies away, at the far end.
+
+    Negative: it left before the request.
+    """
     return asyncio.run(_measure_cut(count))

@@ -1,0 +1,388 @@
+"""What a door costs: speech over the APIs that people's clients already speak, beside the native one.
+
+First audio, from the text's leaving to the first of its audio at the client: on an RTP leg the first packet by
+the kernel's stamp, through a door the first octets of audio out of the client's socket. All take turns, with a
+connection that is there, text that was never said, and G.711 or PCM; a door is judged by what it adds to the
+native API's p50 and p95. Then many clients of one door at once, beside legs that play from the cache: the legs'
+pace is judged at the receiving socket, alone and beside each door.
+
+The media worker has core 1; clients and receiver use what it leaves of it, and the gateway's other processes have
+core 0. A door that the gateway under test does not have is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import itertools
+import json
+import os
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import numpy as np
+
+from bench.judge import judge
+from bench.machine import stolen_seconds
+from bench.peers.peer import OTHER_CPU, SENDER_CPU
+from bench.speaking import fresh_text
+from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from gateway.listen.process import ReceiverProcess
+from gateway.running import RunningGateway
+
+ADDS_MS: Final = 10.0
+"""What a door may add to first audio."""
+GAP_MS: Final = 2.0
+"""The p99 that gaps between the legs' packets may be wrong by."""
+_SETTLE_SECONDS: Final = 2.0
+_QUIET_SECONDS: Final = 0.1
+_RETRY_SECONDS: Final = 1.0
+_SAID: Final = texts(20)
+"""What the legs beside a crowd say, from the cache."""
+
+Speech = AsyncIterator[int]
+"""Octets of audio, piece after piece as they come."""
+Say = Callable[[str], Speech]
+"""Says a text over a connection that is there."""
+Connect = Callable[[aiohttp.ClientSession, str], AbstractAsyncContextManager[Say]]
+"""Takes a session and the voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A speech API. ``path``: in /openapi.json, None for gRPC. ``rate``: octets in a second of its audio."""
+
+    name: str
+    path: str | None
+    connect: Connect
+    rate: int = 8000
+
+
+# -- the doors' clients -------------------------------------------------------------------------------------
+
+
+async def _refuse(answer: aiohttp.ClientResponse) -> None:
+    if not answer.ok:
+        raise RuntimeError(f"{answer.url.path}: {answer.status} {await answer.text()}")
+
+
+@asynccontextmanager
+async def _events(http: aiohttp.ClientSession, voice: str) -> AsyncIterator[Say]:
+    async def say(text: str) -> Speech:
+        order = {"text": text, "speaker_id": voice, "format": "mulaw", "chunk_size_ms": 20}
+        async with http.post("/v1/synthesize/stream", json=order) as answer:
+            await _refuse(answer)
+            async for line in answer.content:
+                if line.startswith(b"data:") and '"audio"' in (data := line[5:].decode()):
+                    yield len(base64.b64decode(json.loads(data)["audio"]))
+
+    yield say
+
+
+@asynccontextmanager
+async def _openai(http: aiohttp.ClientSession, voice: str) -> AsyncIterator[Say]:
+    async def say(text: str) -> Speech:
+        order = {"model": "tts-1", "input": text, "voice": voice, "response_format": "pcm"}
+        async with http.post("/v1/audio/speech", json=order) as answer:
+            await _refuse(answer)
+            async for piece in answer.content.iter_any():
+                yield len(piece)
+
+    yield say
+
+
+@asynccontextmanager
+async def _elevenlabs(http: aiohttp.ClientSession, voice: str) -> AsyncIterator[Say]:
+    path = f"/v1/text-to-speech/{voice}/multi-stream-input?output_format=ulaw_8000"
+    numbers = itertools.count()
+    async with http.ws_connect(path) as socket:
+
+        async def say(text: str) -> Speech:
+            name = f"c{next(numbers)}"
+            await socket.send_json({"text": f"{text} ", "context_id": name, "flush": True})
+            await socket.send_json({"context_id": name, "close_context": True})
+            async for message in socket:
+                told = json.loads(message.data)
+                if told.get("error"):
+                    raise RuntimeError(message.data)
+                if told.get("audio"):
+                    yield len(base64.b64decode(told["audio"]))
+                if told.get("isFinal") or told.get("is_final"):
+                    return
+
+        yield say
+
+
+@asynccontextmanager
+async def _deepgram(http: aiohttp.ClientSession, voice: str) -> AsyncIterator[Say]:
+    path = f"/v1/speak?model={voice}&encoding=mulaw&sample_rate=8000"
+    async with http.ws_connect(path) as socket:
+
+        async def say(text: str) -> Speech:
+            await socket.send_json({"type": "Speak", "text": text})
+            await socket.send_json({"type": "Flush"})
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    yield len(message.data)
+                    continue
+                told = json.loads(message.data)
+                if told["type"] in ("Warning", "Error"):
+                    raise RuntimeError(message.data)
+                if told["type"] == "Flushed":
+                    return
+
+        yield say
+
+
+@asynccontextmanager
+async def _grpc(target: str, voice: str) -> AsyncIterator[Say]:
+    import grpc
+
+    from gateway.rpc import speech_pb2, speech_pb2_grpc
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        await channel.channel_ready()
+        stub: Any = speech_pb2_grpc.SpeechStub(channel)  # type: ignore[no-untyped-call]
+
+        async def say(text: str) -> Speech:
+            manner = speech_pb2.Manner(speaker_id=voice, encoding=speech_pb2.MULAW)
+            asked = stub.SynthesizeStream(speech_pb2.SynthesizeRequest(text=text, manner=manner))
+            try:
+                async for event in asked:
+                    if event.WhichOneof("event") == "audio":
+                        yield len(event.audio)
+            except grpc.aio.AioRpcError as error:
+                raise RuntimeError(str(error.details())) from error
+
+        yield say
+
+
+_OVER_HTTP: Final = (
+    Door("/v1/synthesize/stream", "/v1/synthesize/stream", _events),
+    Door("OpenAI", "/v1/audio/speech", _openai, 48_000),
+    Door("ElevenLabs", "/v1/text-to-speech/{voice_id}", _elevenlabs),
+    Door("Deepgram", "/v1/speak", _deepgram),
+)
+
+
+def _port_for_grpc() -> int | None:
+    """A free port, or None where there is no gRPC door."""
+    try:
+        import grpc  # noqa: F401
+
+        from gateway.rpc import speech_pb2_grpc  # noqa: F401
+    except ImportError:
+        return None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _gateway(voice: str, **settings: object) -> Any:
+    """A gateway with all its doors; yields it and them."""
+    pinned: dict[str, Any] = {"media_cpus": SENDER_CPU, "other_cpus": OTHER_CPU, "warm_voices": voice}
+    port = _port_for_grpc()
+    if port is not None:
+        pinned["grpc_port"] = port
+    with RunningGateway(cpus=(OTHER_CPU,), **pinned | settings) as gateway:
+        yield gateway, port
+
+
+async def _doors(http: aiohttp.ClientSession, port: int | None) -> list[Door]:
+    async with http.get("/openapi.json") as answer:
+        paths = (await answer.json())["paths"]
+    found = [door for door in _OVER_HTTP if door.path in paths]
+    if port is not None:
+        found.append(Door("gRPC", None, lambda _, voice: _grpc(f"127.0.0.1:{port}", voice)))
+    return found
+
+
+# -- first audio --------------------------------------------------------------------------------------------
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    p50, p95, worst = np.quantile(np.array(values), [0.5, 0.95, 1.0])
+    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "max": round(float(worst), 1)}
+
+
+async def _hear(say: Say, text: str) -> tuple[float, int]:
+    """Milliseconds to the first audio of a text, and all the octets of it."""
+    begin, first, octets = time.monotonic(), float("nan"), 0
+    async for size in say(text):
+        if not octets:
+            first = 1000 * (time.monotonic() - begin)
+        octets += size
+    if not octets:
+        raise RuntimeError("no audio came")
+    return first, octets
+
+
+async def _measure_first(count: int, voice: str, **settings: object) -> list[dict[str, Any]]:
+    dice = random.Random(1)
+    with _gateway(voice, **settings) as (gateway, port), ReceiverProcess("127.0.0.1", [0]) as receiver:
+        callers = Callers(gateway.url, receiver.local_ports, voice=voice)
+        asked: list[tuple[int, int]] = []
+        took: dict[str, list[float]] = {}
+        async with aiohttp.ClientSession(gateway.url) as http, contextlib.AsyncExitStack() as stack:
+            says = {
+                door.name: await stack.enter_async_context(door.connect(http, voice))
+                for door in await _doors(http, port)
+            }
+            for turn in range(count + 2):
+                call = await callers.open(silence="suppress")
+                await asyncio.sleep(dice.uniform(0.02, 0.06))  # no particular place in the leg's packet time
+                begin_ns = time.monotonic_ns()
+                said = await callers.say(call["id"], fresh_text(dice))
+                await asyncio.sleep(_QUIET_SECONDS + 0.1)
+                path = f"/v1/calls/{call['id']}"
+                await callers.ask("DELETE", f"{path}/utterances/{said['id']}")
+                await callers.ask("DELETE", path)
+                if turn > 1:  # the first two are for warming up
+                    asked.append((call["rtp"]["ssrc"], begin_ns))
+                for name, say in says.items():
+                    await asyncio.sleep(dice.uniform(0.02, 0.06))
+                    first, _ = await _hear(say, fresh_text(dice))
+                    if turn > 1:
+                        took.setdefault(name, []).append(first)
+        capture = await asyncio.to_thread(receiver.stop)
+        await callers.close()
+    packets = capture.packets
+    native = [(int(packets["t_ns"][packets["ssrc"] == ssrc].min()) - at) / 1e6 for ssrc, at in asked]
+    base = _quantiles(native)
+    rows: list[dict[str, Any]] = [{"door": "native, RTP", "first_audio_ms": base}]
+    for name, values in took.items():
+        figures = _quantiles(values)
+        adds = {each: round(figures[each] - base[each], 1) for each in ("p50", "p95")}
+        within = max(adds.values()) <= ADDS_MS
+        rows.append({"door": name, "first_audio_ms": figures, "adds_ms": adds, "within": within})
+    return [row | {"requests": count, "voice": voice} for row in rows]
+
+
+def first(count: int, voice: str, **settings: object) -> list[dict[str, Any]]:
+    """First audio of ``count`` fresh texts over the native API and every door, in turns."""
+    os.sched_setaffinity(0, {SENDER_CPU})
+    return asyncio.run(_measure_first(count, voice, **settings))
+
+
+# -- many clients -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """What became of a door's clients."""
+
+    first_ms: list[float] = field(default_factory=list)
+    refused: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+async def _client(door: Door, url: str, voice: str, number: int, until: float, crowd: _Crowd) -> None:
+    """Ask for a fresh text whenever the one before would have been played out; one that is refused waits."""
+    dice = random.Random(number)
+    await asyncio.sleep(dice.uniform(0, 2))
+    async with aiohttp.ClientSession(url) as http:
+        while time.monotonic() < until:
+            try:
+                async with door.connect(http, voice) as say:
+                    while time.monotonic() < until:
+                        begin = time.monotonic()
+                        first, octets = await _hear(say, fresh_text(dice))
+                        crowd.first_ms.append(first)
+                        await asyncio.sleep(begin + octets / door.rate - time.monotonic())
+            except RuntimeError as error:
+                if "VOXTRUNK_SYNTHESIS_LIMIT" in str(error):
+                    crowd.refused += 1
+                else:
+                    crowd.errors.append(str(error)[:200])
+                await asyncio.sleep(_RETRY_SECONDS)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                crowd.errors.append(repr(error)[:200])
+                await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _measure_crowd(
+    clients: int, cached: int, seconds: float, voice: str, only: list[str], **settings: object
+) -> list[dict[str, Any]]:
+    with _gateway(voice, **settings) as (gateway, port):
+        async with aiohttp.ClientSession(gateway.url) as http:
+            found = await _doors(http, port)
+        doors = [None, *(door for door in found if not only or door.name in only)]
+        await _fill_cache(gateway.url)
+        return [await _beside(door, gateway.url, clients, cached, seconds, voice) for door in doors]
+
+
+async def _fill_cache(url: str) -> None:
+    """Have what the legs say said once."""
+    with ReceiverProcess("127.0.0.1", [0]) as receiver:
+        callers = Callers(url, receiver.local_ports)
+        calls = await callers.open_speaking(len(_SAID), _SAID, 1)
+        await asyncio.sleep(PARAGRAPH_SECONDS + 2 * _SETTLE_SECONDS)
+        for call in calls:
+            await callers.ask("DELETE", f"/v1/calls/{call['id']}")
+        await callers.close()
+
+
+async def _beside(
+    door: Door | None, url: str, clients: int, cached: int, seconds: float, voice: str
+) -> dict[str, Any]:
+    crowd = _Crowd()
+    with ReceiverProcess("0.0.0.0", [0], cpu=SENDER_CPU) as receiver:
+        callers = Callers(url, receiver.local_ports, apart=True)
+        repeats = int(seconds + 2 * _SETTLE_SECONDS + cached / 60) // PARAGRAPH_SECONDS + 2
+        legs = await callers.open_speaking(cached, _SAID, repeats)
+        await asyncio.sleep(_SETTLE_SECONDS)
+        until = time.monotonic() + seconds
+        works = [_client(door, url, voice, n, until, crowd) for n in range(clients)] if door else []
+        tasks = [asyncio.create_task(work) for work in works]
+        begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
+        await asyncio.sleep(seconds)
+        end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = [await callers.ask("DELETE", f"/v1/calls/{call['id']}") for call in legs]
+        capture = await asyncio.to_thread(receiver.stop)
+        await callers.close()
+    mine = np.isin(capture.packets["ssrc"], [call["rtp"]["ssrc"] for call in legs])
+    inside = (capture.packets["t_ns"] > begin_ns) & (capture.packets["t_ns"] < end_ns)
+    received = judge(capture, capture.packets[mine & inside])
+    causes = Counter[str]()
+    for call in ended:
+        causes.update(call["statistics"]["underrun_causes"])
+    holds = not (received["lost"] or received["missed"] or causes.total())
+    row: dict[str, Any] = {
+        "door": door.name if door else "none",
+        "clients": clients if door else 0,
+        "legs": cached,
+        "seconds": seconds,
+        "texts_heard": len(crowd.first_ms),
+        "refused": crowd.refused,
+        "errors": len(crowd.errors),
+        "underruns_of_legs": dict(causes),
+        "stolen_s": round(stolen_s, 2),
+        "received": received,
+        "holds": holds and received["gap_error_ms"]["p99"] < GAP_MS,
+    }
+    if crowd.first_ms:
+        row["first_audio_ms"] = _quantiles(crowd.first_ms)
+    if crowd.errors:
+        row["first_error"] = crowd.errors[0]
+    return row
+
+
+def crowds(
+    clients: int, cached: int, seconds: float, voice: str, only: list[str], **settings: object
+) -> list[dict[str, Any]]:
+    """The pace of ``cached`` speaking legs alone, then beside ``clients`` clients of each door in turn."""
+    os.sched_setaffinity(0, {SENDER_CPU})
+    return asyncio.run(_measure_crowd(clients, cached, seconds, voice, only, **settings))

@@ -1,0 +1,38 @@
+"""How cost grows with legs: processor time and memory of the whole gateway, and the straight line through them.
+
+The legs play one prompt to the ladder's receiver, as beside the peers. A line is fitted to the rungs that were
+carried; where a rung lies off it, the report shows by how much.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.peers.ladder import rung, write_speech
+from bench.peers.voxtrunk import Voxtrunk
+
+
+def climb(legs: Sequence[int], seconds: float) -> Iterator[dict[str, Any]]:
+    """Each number of legs for ``seconds``: `sender_cores` is the media worker, `all_cores` the gateway."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = write_speech(Path(folder))
+        for count in legs:
+            yield rung(Voxtrunk(), count, seconds, recording)
+
+
+def line(rows: Sequence[dict[str, Any]], figure: str) -> tuple[float, float]:
+    """The least-squares line of ``figure`` over the legs of ``rows``: what none cost, and what each adds.
+
+    Errors are relative, so that a few legs weigh as much as thousands. Raises ValueError for fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise ValueError("a line needs two rungs that were carried")
+    legs = np.array([row["legs"] for row in rows], float)
+    values = np.array([row[figure] for row in rows], float)
+    each, none = np.polyfit(legs, values, 1, w=1 / np.maximum(values, 1e-3))
+    return float(none), float(each)
