@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from gateway.client import Client
 from gateway.running import RunningGateway
+from voxtrunk.client import Client
 
 from .peers import free_port
 
@@ -46,6 +46,13 @@ class Desk:
         self._known.add(new[0]["id"])
         return new[0]
 
+    def until_calls(self, count, seconds=20):
+        """Waits until there are so many calls or more; 0: until there is none left."""
+        deadline = time.monotonic() + seconds
+        while (now := self.ask("GET", "/v1/drain")["calls"]) < count or (now and not count):
+            assert time.monotonic() < deadline, f"{now} calls there are"
+            time.sleep(0.05)
+
     def get(self, call):
         """The call as it is now."""
         return self.ask("GET", f"/v1/calls/{call['id']}")
@@ -71,7 +78,7 @@ def desk_with(host="127.0.0.1", **settings):
     bracketed = f"[{host}]" if ":" in host else host
     listen = f"{bracketed}:{free_port()}"
     with (
-        RunningGateway(sip_listen=listen, rtp_ports="20000-23999", **settings) as gateway,
+        RunningGateway(**({"sip_listen": listen, "rtp_ports": "20000-23999"} | settings)) as gateway,
         Client(gateway.url) as client,
     ):
         yield Desk(gateway, client)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from gateway.client import Refused
+from voxtrunk.client import Problem
 
 from .audio import heard, heard_exactly, spoken
 from .conftest import GREETING, desk_with
@@ -116,7 +116,7 @@ def test_the_controller_answers_a_call_that_rings_with_speech_that_waited(tmp_pa
         waiting.ask("POST", f"/v1/calls/{call['id']}/answer")
         waiting.until(call, "utterance.finished")
         alice.until_recorded(len(spoken(GREETING)) + 1600)
-        with pytest.raises(Refused, match="rings"):
+        with pytest.raises(Problem, match="rings"):
             waiting.ask("POST", f"/v1/calls/{call['id']}/answer")
         waiting.ask("DELETE", f"/v1/calls/{call['id']}")
         alice.until("CALL_CLOSED")

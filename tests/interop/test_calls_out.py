@@ -1,6 +1,6 @@
 """The gateway calls softphones, directly and through a registrar."""
 
-from .audio import heard, heard_exactly, spoken
+from .audio import compare, heard, heard_exactly, spoken
 from .conftest import GREETING, desk_with
 from .peers import Baresip, Kamailio, Linphone, Sipp, free_port
 
@@ -85,3 +85,27 @@ def test_nobody_is_called_outside_the_allowed_networks(waiting):
 def test_a_port_where_nobody_speaks_sip(waiting):
     call = waiting.dial(f"sip:somebody@127.0.0.1:{free_port()}", ring_timeout=1)
     assert waiting.until(call, "call.closed")["data"]["cause"] == "no_answer"
+
+
+def test_what_had_reached_the_ear_by_a_softphones_own_reports(tmp_path):
+    text = " ".join(f"This is sentence number {number} of many." for number in range(1, 20))
+    with desk_with(sip_incoming="ring", rtcp_interval_seconds=0.5) as desk, Baresip(tmp_path, "bob") as bob:
+        call = desk.dial(bob.uri)
+        desk.say(call, text)
+        desk.until(call, "utterance.started")
+        assert desk.utterance(call)["heard_ms"] is None, "no report has come"
+        told = desk.until(call, "call.quality")["data"]
+        assert 0 <= told["round_trip_ms"] < 50
+        assert told["fraction_lost"] == 0
+        (cut,) = desk.ask("POST", f"/v1/calls/{call['id']}/stop", {"scope": "all"})["stopped"]
+        newest = [event["data"] for event in desk.events(call) if event["type"] == "call.quality"][-1]
+        lag_ms = newest["round_trip_ms"] / 2 + newest["jitter_ms"]
+        assert cut["heard_ms"] == max(0, round(cut["spoken_ms"] - lag_ms))
+        reference = spoken(text)
+        bob.until_recorded(8 * cut["spoken_ms"])
+        bob.hangup()
+        desk.until(call, "call.closed")
+        found = compare(bob.recording(), reference[: 8 * cut["heard_ms"]])
+        assert found.exact > 0.99, "all of it is in what the softphone heard"
+        beyond = compare(bob.recording(), reference[: 8 * cut["spoken_ms"] + 3200])
+        assert beyond.hole_ms > 100, "and not 400 ms more than was sent"

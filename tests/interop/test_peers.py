@@ -115,6 +115,11 @@ def test_hold_resume_and_keys_between_two_baresips(tmp_path, one, other):
         # what bob said meanwhile alice has not heard, and all the rest she has
         said = np.concatenate([other, one, np.zeros(16000, np.int16)])
         got = alice.recording()[: len(other) + len(one)]
+        # on a busy machine bob's first packets go before alice listens
+        missed = next(
+            at for at in range(0, 5 * FRAME, FRAME) if np.all(np.abs(got[:4000] - said[at:][:4000]) <= 2)
+        )
+        said = said[missed:]
         cut = int(np.argmax(np.abs(got - said[: len(got)]) > 2)) // FRAME * FRAME
         assert cut >= 4000
         rest = got[cut:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -78,7 +77,7 @@ class Baresip(Peer):
         self.aor = f"sip:{user}@{registrar or self.address}"
         """The account's address: under this name it calls and is registered."""
         self._control: BaresipControl | None = None
-        self._control_port = free_port(socket.SOCK_STREAM)
+        self._control_port = free_port()
         self._folder = folder / f"baresip-{user}-{self.port}"
         self._dumps = self._folder / "dumps"
         self._dumps.mkdir(parents=True)

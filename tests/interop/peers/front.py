@@ -1,9 +1,8 @@
-"""The Kamailio of docs/pbx.md: its files as the page has them, moved to loopback, in front of some gateways."""
+"""The Kamailio of deploy/kamailio: its files as they are there, moved to loopback, in front of some gateways."""
 
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,22 +11,21 @@ from typing import Final
 
 from .process import Peer, Process, free_port
 
-_PAGE: Final = Path(__file__).parents[3] / "docs" / "pbx.md"
-_FILE: Final = re.compile(r"^`/etc/kamailio/([a-z.]+)`:\n\n```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILES: Final = Path(__file__).parents[3] / "deploy" / "kamailio"
 _GATEWAYS: Final = ("10.0.0.21:5060", "10.0.0.22:5060")
 _DESTINATION: Final = re.compile(r"URI: sip:(\S+)\s+FLAGS: (\w+)")
 
 
 class Front(Peer):
-    """That Kamailio towards ``gateways``, ``host:port`` each, as many as the page has; a context manager.
+    """That Kamailio towards ``gateways``, ``host:port`` each, as many as its list has; a context manager.
 
     ``udp``, ``tcp`` and ``tls`` are what the world calls, ``host:port``; ``inside`` is where gateways find it.
     ``certificate`` is its own, signed by itself, for 127.0.0.1. Only the interval of its probes is another than
-    on the page: a second.
+    there: a second.
     """
 
     def __init__(self, folder: Path, gateways: Sequence[str], inside: str) -> None:
-        world, secure = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+        world, secure = free_port(), free_port()
         self.udp = self.tcp = f"127.0.0.1:{world}"
         self.tls = f"127.0.0.1:{secure}"
         self.inside = inside
@@ -43,9 +41,9 @@ class Front(Peer):
             "/run/kamailio/": f"{folder}/",
             '"ds_ping_interval", 5': '"ds_ping_interval", 1',
         } | dict(zip(_GATEWAYS, gateways, strict=True))
-        files = dict(_FILE.findall(_PAGE.read_text()))
+        files = {path.name: path.read_text() for path in _FILES.iterdir()}
         for old, new in moved.items():
-            assert any(old in text for text in files.values()), f"{_PAGE.name} has no {old} (any more)"
+            assert any(old in text for text in files.values()), f"{_FILES} has no {old} (any more)"
             files = {name: text.replace(old, new) for name, text in files.items()}
         for name, text in files.items():
             (folder / name).write_text(text)

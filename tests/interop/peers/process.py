@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,11 +18,22 @@ _POLL_S: Final = 0.01
 _TAIL: Final = 3000
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port of 127.0.0.1 that nobody has now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has now, for UDP and TCP.
+
+    Below those of our gateways and the kernel's own (ip_local_port_range): nobody else is given it before the
+    peer has taken it. Even: baresip takes the next one, too.
+    """
+    while True:
+        port = random.randrange(10_000, 16_000, 2)
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            suppress(OSError),
+        ):
+            datagrams.bind(("127.0.0.1", port))
+            stream.bind(("127.0.0.1", port))
+            return port
 
 
 def binds(port: int) -> bool:
@@ -102,6 +114,10 @@ class Process:
         assert self._process.stdin is not None, "started without commands"
         self._process.stdin.write(line.encode() + b"\n")
         self._process.stdin.flush()
+
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
 
     def wait(self, seconds: float = 15.0) -> int:
         """Waits for its end; returns the exit status. Raises AssertionError when it takes too long."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -99,6 +100,10 @@ class Sipp(Peer):
         self._process = Process(self._command, self._folder / "log")
         ends.callback(self._process.stop)
         self._process.until(lambda: binds(self.port) or not self._process.running, "it has begun")
+
+    def finish(self) -> None:
+        """Begins no more calls; those that there are go on to their ends."""
+        self._process.signal(signal.SIGUSR1)
 
     def well(self, seconds: float = 40.0) -> Calls:
         """Waits for its end; all its calls went as the scenario says, or AssertionError."""
