@@ -1,0 +1,343 @@
+"""Every parser of what comes from outside, as a function of octets that raises only what nobody foresaw.
+
+A target takes in whatever an input may be, checks what must hold of what it made of it, and swallows the one
+error that its parser may answer with. Anything else that is raised is a bug: of the parser, or of the target.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import httpx
+import numpy as np
+import typer
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from gateway import cli
+from gateway.api import body, requests
+from gateway.api.audio import _is_below
+from gateway.api.keyring import BadKeys, Keyring
+from gateway.api.prompts import Prompts
+from gateway.api.server import MESSAGE_OCTETS
+from gateway.api.speech import _MESSAGES, parsed
+from gateway.errors import Refusal
+from gateway.listen import rtcp as listened
+from gateway.listen.packets import SLOT, parse_headers
+from gateway.media import rtcp
+from gateway.media.dtmf import DigitReceiver
+from gateway.media.packet import MalformedPacket, parse_event, parse_rtp
+from gateway.settings import EFFECTIVE, Settings
+from sip_glue import sdp
+from sip_glue.door import Known, judge
+from sip_glue.message import Request, read
+from sip_glue.uri import BadUri, parse_address, parse_uri
+from telephony_codecs import MediaFileError, read_audio
+from tts_core import Lexicon, LexiconError, Recording, Say, Script, ScriptError, follow
+from tts_core.neural import graphs, package
+from tts_core.piper import settings as piper
+from tts_core.plan import Clause, steps
+from tts_core.reading.speakable import speakable
+from tts_core.ssml import recordings
+
+Target = Callable[[bytes], None]
+LONGEST: Final = 4096
+"""Octets of an input."""
+_LANGUAGES: Final = ("en-us", "en-gb", "de", "fr", "es", "it", "bn")
+_KNOWN: Final = Known(dialog="none", invite="new", retry_after=None)
+_HERE: Final = sdp.LocalMedia("127.0.0.1", 20000, session_id=4711)
+
+
+@cache
+def _folder() -> Path:
+    """Where targets of files put theirs: in memory, where there is such a place."""
+    shared = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="voxtrunk-fuzz-", dir=shared if shared.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _file(name: str, data: bytes) -> Path:
+    path = _folder() / name
+    path.write_bytes(data)
+    return path
+
+
+def _text(data: bytes) -> str:
+    """Text of all kinds, lone surrogates among them, as a JSON string can bring them."""
+    return data.decode("utf-8", "surrogatepass" if data[:1] == b"~" and _is_text(data) else "replace")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# -- from the wire ------------------------------------------------------------------------------------------
+
+
+def rtp(data: bytes) -> None:
+    """A datagram at an RTP port, and at our own ear."""
+    slot = np.zeros((1, SLOT), np.uint8)
+    data = data[:SLOT]
+    slot[0, : len(data)] = np.frombuffer(data, np.uint8)
+    headers = parse_headers(slot, np.array([len(data)]))
+    if headers.rtp[0]:
+        assert 0 <= headers.payload_start[0] + headers.payload_length[0] <= len(data)
+        assert headers.payload_length[0] >= 0
+    try:
+        packet = parse_rtp(data)
+    except MalformedPacket:
+        return
+    assert packet.payload in data
+    assert 0 <= packet.payload_type < 128
+
+
+def rtcp_(data: bytes) -> None:
+    """A datagram at an RTCP port, and at our own ear."""
+    with contextlib.suppress(MalformedPacket):
+        rtcp.parse_compound(data)
+    with contextlib.suppress(listened.MalformedRtcp):
+        listened.parse_compound(data)
+
+
+def dtmf(data: bytes) -> None:
+    """Telephone-events, one after the other, each with two octets of its timestamp."""
+    receiver = DigitReceiver()
+    begun = ended = 0
+    for at in range(0, len(data), 6):
+        try:
+            event = parse_event(data[at + 2 : at + 6])
+        except MalformedPacket:
+            return
+        for digit in receiver.receive(int.from_bytes(data[at : at + 2]), event):
+            begun, ended = begun + (digit.duration_ms is None), ended + (digit.duration_ms is not None)
+        assert begun - ended in (0, 1), "each digit ends once"
+
+
+def sdp_(data: bytes) -> None:
+    """An offer: read, answered, and the answer read."""
+    try:
+        offer = sdp.parse(_text(data))
+        answer = sdp.answer(offer, _HERE)
+    except (sdp.SdpError, sdp.NotAcceptable):
+        return
+    again = sdp.parse(sdp.render(answer.description))
+    assert len(again.media) == len(offer.media)
+    sdp.parse(sdp.render(offer))
+
+
+def sip(data: bytes) -> None:
+    """A datagram at a SIP port."""
+    message = read(data)
+    if isinstance(message, Request):
+        judge(message, _KNOWN)
+
+
+def uri(data: bytes) -> None:
+    """A SIP URI, and an address as From and To have it."""
+    for parse in (parse_uri, parse_address):
+        with contextlib.suppress(BadUri):
+            parse(_text(data))
+
+
+# -- from clients -------------------------------------------------------------------------------------------
+
+
+def text(data: bytes) -> None:
+    """Plain text in one of the languages that are read, cut into clauses; and as it is written."""
+    script = Script.from_text(_text(data[1:]))
+    language = _LANGUAGES[data[0] % len(_LANGUAGES)] if data else "en-us"
+    _planned(script, language)
+    assert 0 <= speakable(script.text, language) <= len(script.text)
+
+
+def ssml(data: bytes) -> None:
+    """An SSML document, every other recording of which can be had."""
+    written = _text(data)
+    try:
+        asked = recordings(written)
+        script = Script.from_ssml(written, lambda src: "" if asked.index(src) % 2 == 0 else "gone")
+    except ScriptError:
+        return
+    spoken = [piece for piece in script.pieces if isinstance(piece, Say | Recording)]
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spoken))
+    kept = tuple(piece for piece in script.pieces if not isinstance(piece, Recording))
+    _planned(Script(script.text, kept), "en-us")
+
+
+def _planned(script: Script, language: str) -> None:
+    at = 0
+    for step in steps(script, language):
+        if isinstance(step, Clause):
+            assert at <= step.start <= step.end <= len(script.text)
+            at = step.start
+
+
+def pls(data: bytes) -> None:
+    """A lexicon, followed in a text that has its words."""
+    try:
+        lexicon = Lexicon.from_pls(data)
+    except LexiconError:
+        return
+    words = " ".join(list(lexicon.entries)[:50])
+    script = follow(Script.from_text(words), (lexicon,), lexicon.language or "en")
+    said = "".join(script.text[piece.start : piece.end] for piece in script.pieces if isinstance(piece, Say))
+    assert said == words
+
+
+def socket(data: bytes) -> None:
+    """A message of the speech socket."""
+    with contextlib.suppress(Refusal, RequestValidationError):
+        parsed({"text": _text(data)}, _MESSAGES)
+
+
+def frames(data: bytes) -> None:
+    """What a client sends on an open WebSocket: frames as the server reads them, and the messages in them."""
+    protocol = ServerProtocol(state=State.OPEN, max_size=MESSAGE_OCTETS)
+    protocol.receive_data(data)
+    message = b""
+    for event in protocol.events_received():
+        if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.CONT):
+            message = (b"" if event.opcode is Opcode.TEXT else message) + bytes(event.data)
+            assert len(message) <= MESSAGE_OCTETS
+            if event.fin and _is_text(message):
+                socket(message)
+
+
+def bodies(data: bytes) -> None:
+    """A JSON body, as each kind of request."""
+    try:
+        value = body.parse(data)
+    except json.JSONDecodeError:
+        return
+    for kind in _BODIES:
+        with contextlib.suppress(ValidationError):
+            kind.model_validate(value)
+
+
+_BODIES: Final = (
+    requests.CreateCall,
+    requests.CreateUtterance,
+    requests.SayRest,
+    requests.SendDtmf,
+    requests.PlayBackground,
+)
+
+
+def names(data: bytes) -> None:
+    """What SSML's <audio> names: nothing outside the prompts' folder, nor another server, is asked for."""
+    written = _text(data)
+    with contextlib.suppress(Refusal):
+        assert Prompts(_folder()).find(written).is_relative_to(_folder())
+    if _is_below(_PREFIX, written):
+        asked = httpx.URL(written)
+        assert (asked.scheme, asked.host, asked.path[:3]) == ("https", "cdn.example.com", "/a/")
+        assert ".." not in asked.path.split("/")
+
+
+_PREFIX: Final = httpx.URL("https://cdn.example.com/a/")
+
+# -- from files ---------------------------------------------------------------------------------------------
+
+
+def settings(data: bytes) -> None:
+    """voxtrunk.toml; every sixteenth as the command reads it, which takes a hundred times as long."""
+    if len(data) % 16 == 0:
+        os.environ["VOXTRUNK_CONFIG"] = str(_file("voxtrunk.toml", data))
+        try:
+            with contextlib.suppress(typer.Exit), contextlib.redirect_stderr(io.StringIO()):
+                cli._settings()
+        finally:
+            del os.environ["VOXTRUNK_CONFIG"]
+        return
+    try:
+        values = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return
+    os.environ[EFFECTIVE] = "no other source"
+    try:
+        with contextlib.suppress(ValidationError):
+            Settings(**{name: value for name, value in values.items() if not name.startswith("_")})
+    finally:
+        del os.environ[EFFECTIVE]
+
+
+def keys(data: bytes) -> None:
+    """The file of API keys."""
+    with contextlib.suppress(BadKeys):
+        Keyring(_keyed(_file("keys.toml", data)))
+
+
+@cache
+def _keyed(path: Path) -> Settings:
+    return Settings(api_keys_file=path)
+
+
+def voice(data: bytes) -> None:
+    """A voice package's manifest."""
+    path = _folder() / "voice"
+    path.mkdir(exist_ok=True)
+    (path / "voice.json").write_bytes(data)
+    package.engine_of(path)
+    with contextlib.suppress(package.BadPackage):
+        package.read(path)
+
+
+def graph(data: bytes) -> None:
+    """A voice package's network."""
+    for name in ("encoder.onnx", "vocoder.onnx"):
+        with contextlib.suppress(graphs.BadGraph):
+            graphs.check(name, data)
+
+
+def piper_(data: bytes) -> None:
+    """The JSON beside a Piper voice."""
+    with contextlib.suppress(piper.BadSettings):
+        piper.speakers(piper.read(data))
+
+
+def prompt(data: bytes) -> None:
+    """A recording, through FFmpeg."""
+    with contextlib.suppress(MediaFileError):
+        audio = read_audio(_file("prompt", data), max_seconds=2)
+        assert 0 < len(audio.pcm) <= 2 * audio.rate
+
+
+TARGETS: Final[dict[str, Target]] = {
+    "rtp": rtp, "rtcp": rtcp_, "dtmf": dtmf, "sdp": sdp_, "sip": sip, "uri": uri, "text": text, "ssml": ssml,
+    "pls": pls, "socket": socket, "frames": frames, "bodies": bodies, "names": names, "settings": settings,
+    "keys": keys, "voice": voice, "graph": graph, "piper": piper_, "prompt": prompt,
+}  # fmt: skip
+
+_MORE: Final = {"sip": Path(__file__).parents[1] / "sip_glue" / "rfc4475"}
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+
+def corpora(name: str) -> list[Path]:
+    """The folders of a target's kept inputs."""
+    return [CORPUS / name, *([_MORE[name]] if name in _MORE else [])]
+
+
+def kept(name: str) -> list[bytes]:
+    """A target's kept inputs, in order."""
+    files = (file for folder in corpora(name) for file in sorted(folder.iterdir()))
+    return [file.read_bytes() for file in files]
