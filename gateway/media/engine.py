@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.settings import Settings
 
 _FOREIGN_PORTS: Final = 32
-"""Ports of the range that may turn out to be another program's before a leg is refused."""
+"""Ports of the range that may turn out to be another program's before one of ours is shared, or a leg refused."""
 _FULL: Final = 32
 """Legs that a tick takes before another is used beside it."""
 _REST: Final = period(20)
@@ -144,26 +145,34 @@ class Engine:
         # one whose target is not known yet books what nobody else can
         remote = leg.booked = (leg.address, leg.remote_port) if leg.aimed else ("", leg.row)
         if local not in self._allocators:
+            first, last = self._port_range
+            # in no order, else another gateway of the same range would be met at every port, not at some
+            ports = random.sample(evens := range(first + first % 2, last, 2), len(evens))
             rest_ns = int(self._settings.port_drain_seconds * 1e9)
-            self._allocators[local] = PortAllocator(*self._port_range, rest_ns)
+            self._allocators[local] = PortAllocator(ports, rest_ns)
         allocator = self._allocators[local]
         for _ in range(_FOREIGN_PORTS):
-            number = allocator.take(remote, now_ns)
             try:
-                port = self._ports.get((local, number))
-                if port is None:
-                    port = self._open_port(local, number, leg, now_ns)
-                else:
-                    self._share_port(port)
+                return self._join_port(local, allocator.take(remote, now_ns), leg, now_ns)
             except OSError as error:
-                foreign = error.errno == errno.EADDRINUSE
-                allocator.release(number, remote, now_ns, foreign=foreign)
-                if not foreign:
+                if error.errno != errno.EADDRINUSE:
                     raise
-                continue
-            port.legs.append(leg)
-            return port
-        raise NoPorts("other programs hold the RTP ports that were tried")
+        return self._join_port(local, allocator.share(remote), leg, now_ns)
+
+    def _join_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
+        """The leg's port, opened if it is the first on it. Raises OSError, and the port rests."""
+        try:
+            port = self._ports.get((local, number))
+            if port is None:
+                port = self._open_port(local, number, leg, now_ns)
+            else:
+                self._share_port(port)
+        except OSError as error:
+            foreign = error.errno == errno.EADDRINUSE
+            self._allocators[local].release(number, leg.booked, now_ns, foreign=foreign)
+            raise
+        port.legs.append(leg)
+        return port
 
     def _open_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
         port = Port(local, number, mux=leg.order.rtcp_mux)

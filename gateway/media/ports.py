@@ -8,6 +8,8 @@ its way to the old leg is not heard as the new one's.
 from __future__ import annotations
 
 import heapq
+import itertools
+from collections.abc import Iterable
 from typing import Final
 
 Remote = tuple[str, int]
@@ -19,41 +21,45 @@ class NoPorts(Exception):
 
 
 class PortAllocator:
-    """The even ports from ``first`` to ``last``, of one local address. ``now_ns`` is CLOCK_MONOTONIC."""
+    """``ports`` of one local address, given out in this order at first. ``now_ns`` is CLOCK_MONOTONIC."""
 
-    def __init__(self, first: int, last: int, rest_ns: int) -> None:
+    def __init__(self, ports: Iterable[int], rest_ns: int) -> None:
         self._rest_ns = rest_ns
-        self._free = [(0, port) for port in range(first + first % 2, last, 2)]  # a heap of (free from, port)
+        self._free = [(0, turn, port) for turn, port in enumerate(ports)]  # a heap: free from, its turn, port
+        self._turns = itertools.count(len(self._free))
         self._used: dict[int, set[Remote]] = {}  # in the order of their last use
         self._ports_of: dict[Remote, set[int]] = {}
 
     def take(self, remote: Remote, now_ns: int) -> int:
         """A port for a leg to ``remote``, its own if there is one. Raises NoPorts."""
         if self._free and self._free[0][0] <= now_ns:
-            port = heapq.heappop(self._free)[1]
+            port = heapq.heappop(self._free)[2]
             self._used[port] = set()
-        else:
-            port = self._shareable(remote)
-            self._used[port] = self._used.pop(port)  # to the end, so that sharing goes round
-        self._used[port].add(remote)
-        self._ports_of.setdefault(remote, set()).add(port)
-        return port
+            self._book(port, remote)
+            return port
+        return self.share(remote)
 
-    def _shareable(self, remote: Remote) -> int:
+    def share(self, remote: Remote) -> int:
+        """The port in use that was shared longest ago and that no leg to ``remote`` has. Raises NoPorts."""
         same = self._ports_of.get(remote, set())
         if len(same) < len(self._used):
             for port in self._used:
                 if port not in same:
+                    self._used[port] = self._used.pop(port)  # to the end, so that sharing goes round
+                    self._book(port, remote)
                     return port
         raise NoPorts(f"all {len(self._used) + len(self._free)} RTP ports are in use or at rest")
+
+    def _book(self, port: int, remote: Remote) -> None:
+        self._used[port].add(remote)
+        self._ports_of.setdefault(remote, set()).add(port)
 
     def move(self, port: int, old: Remote, new: Remote) -> None:
         """A leg on ``port`` now sends to ``new``. Raises NoPorts if another one on it does so already."""
         if new in self._used[port] and new != old:
             raise NoPorts(f"another leg on port {port} sends to {new[0]} port {new[1]}")
         self._forget(port, old)
-        self._used[port].add(new)
-        self._ports_of.setdefault(new, set()).add(port)
+        self._book(port, new)
 
     def release(self, port: int, remote: Remote, now_ns: int, *, foreign: bool = False) -> None:
         """A leg has left its port; when the last one leaves, it rests.
@@ -63,7 +69,8 @@ class PortAllocator:
         self._forget(port, remote)
         if not self._used[port]:
             del self._used[port]
-            heapq.heappush(self._free, (now_ns + (_FOREIGN_REST_NS if foreign else self._rest_ns), port))
+            rest_ns = _FOREIGN_REST_NS if foreign else self._rest_ns
+            heapq.heappush(self._free, (now_ns + rest_ns, next(self._turns), port))
 
     def _forget(self, port: int, remote: Remote) -> None:
         self._used[port].remove(remote)

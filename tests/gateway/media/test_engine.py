@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -107,7 +108,21 @@ def test_a_port_of_another_program_is_passed_over(rig, peer):
     rig, far = rig(rtp_ports="23200-23205"), peer()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 23201))  # an RTCP port
-        assert rig.open(0, far).local_port == 23202
+        assert {rig.open(row, far).local_port for row in range(2)} == {23202, 23204}
+
+
+def test_where_other_programs_have_nearly_all_ports_legs_share_what_there_is(rig, peer):
+    rig, far = rig(rtp_ports="23200-23399"), [peer() for _ in range(3)]
+    first = rig.open(0, far[0]).local_port
+    with ExitStack() as others:
+        for port in {*range(23200, 23400, 2)} - {first}:
+            other = others.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            other.bind(("127.0.0.1", port))
+        assert [rig.open(row, far[row]).local_port for row in (1, 2)] == [first, first]
+        refused = rig.open(3, far[0])
+    assert (refused.code, "VOXTRUNK_RTP_PORTS" in refused.detail) == ("no_ports", True)
+    rig.run(40)
+    assert [len(one.packets()) for one in far] == [2, 2, 2]
 
 
 def test_icmp_is_told_after_patience_and_only_to_its_leg(rig, peer):
