@@ -2,7 +2,12 @@
 
 import os
 
+import hypothesis
 import pytest
+
+# how long an example takes says something of the machine alone
+hypothesis.settings.register_profile("voxtrunk", deadline=None)
+hypothesis.settings.load_profile("voxtrunk")
 
 # espeak is quick, and its every sample is known
 os.environ["VOXTRUNK_DEFAULT_VOICE"] = "espeak:en-us"
