@@ -23,7 +23,7 @@ from gateway.media.batch import MESSAGE, VECTOR, socket_address
 from gateway.media.lane import Lane
 from gateway.media.leg import Leg
 from gateway.media.sockets import Port
-from gateway.messages import OpenLeg
+from gateway.messages.media import OpenLeg
 from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
 
 _PTIME: Final = 20

@@ -13,7 +13,8 @@ import msgspec
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from gateway import messages
+from gateway.messages.media import LegStatistics
+from gateway.messages.synthesis import VoiceInfo
 
 if TYPE_CHECKING:
     from gateway.calls import call as live_call
@@ -102,7 +103,7 @@ class Statistics(Answer):
     )
 
     @classmethod
-    def of(cls, statistics: messages.LegStatistics) -> Self:
+    def of(cls, statistics: LegStatistics) -> Self:
         """What the media worker counted."""
         return cls.model_construct(**msgspec.structs.asdict(statistics))
 
@@ -304,7 +305,7 @@ class Voice(Answer):
     version: str = Field(description="Of the engine, or of what it was taught; empty where it has none")
 
     @classmethod
-    def of(cls, voice: messages.VoiceInfo) -> Self:
+    def of(cls, voice: VoiceInfo) -> Self:
         """What the synthesis workers said of it."""
         return cls.model_construct(**msgspec.structs.asdict(voice))
 

@@ -19,7 +19,7 @@ from gateway.api import providers
 from gateway.api.processes import usage
 from gateway.calls.call import State, origin
 from gateway.media.counters import Counter, lateness_histogram
-from gateway.messages import STEP_BUCKETS_S
+from gateway.messages.work import STEP_BUCKETS_S
 
 if TYPE_CHECKING:
     from gateway.api.webhooks import Webhooks

@@ -23,7 +23,7 @@ from gateway.api.requests import SLOT, CreateUtterance, Manner, PromptSlot, SayR
 from gateway.calls import requests
 from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
-from gateway.messages import Piece
+from gateway.messages.synthesis import Piece
 from tts_core import Say, Script, ScriptError
 from tts_core.script import PLAIN
 from tts_core.voices import chosen

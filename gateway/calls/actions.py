@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from gateway.calls.requests import Listener
 from gateway.calls.utterance import Utterance
-from gateway.messages import Append, AttachLeg, ChangeLeg, Cut, DetachLeg, MixLeg, Remove, Speak
+from gateway.messages.media import ChangeLeg, MixLeg
+from gateway.messages.synthesis import Append, AttachLeg, Cut, DetachLeg, Remove, Speak
 
 
 class Glance(NamedTuple):

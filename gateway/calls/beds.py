@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gateway.errors import Refusal
-from gateway.messages import BED_REPEATED
+from gateway.messages.media import BED_REPEATED
 from telephony_codecs import LINE_RATE, MediaFileError, gain_to_dbm0, read_audio, resample_recording
 
 _SHORTEST_S = 0.5

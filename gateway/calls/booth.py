@@ -22,7 +22,7 @@ from gateway.calls.actions import Glance
 from gateway.calls.rows import Rows
 from gateway.calls.seat import LegSeat
 from gateway.calls.watch import Watch
-from gateway.messages import CloseLeg, FromMedia, LegClosed, LegOpened, LegStatistics, OpenLeg, ToMedia
+from gateway.messages.media import CloseLeg, FromMedia, LegClosed, LegOpened, LegStatistics, OpenLeg, ToMedia
 from gateway.ring import CAPACITY, UNIT_MS, UNIT_OCTETS, RingBlock
 
 PACKET_UNITS: Final = 2

@@ -26,7 +26,7 @@ from gateway.calls.requests import Background, BargeIn, Media, OpenCall, Say
 from gateway.calls.utterance import Cause, Utterance
 from gateway.calls.writing import Writing
 from gateway.errors import Refusal
-from gateway.messages import (
+from gateway.messages.media import (
     ChangeLeg,
     Latched,
     LegOpened,

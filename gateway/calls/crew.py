@@ -20,19 +20,18 @@ from gateway.calls.seat import LegSeat
 from gateway.calls.watch import Watch
 from gateway.calls.workers import Worker
 from gateway.media.counters import Counter as Counters
-from gateway.messages import (
+from gateway.messages.base import SetLogLevel
+from gateway.messages.media import FromMedia, ToMedia
+from gateway.messages.synthesis import (
     AskCache,
-    FromMedia,
     FromSynthesis,
     RenewVoices,
-    SetLogLevel,
     Speak,
-    SynthesisStatistics,
-    ToMedia,
     ToSynthesis,
     VoiceInfo,
     VoicesRenewed,
 )
+from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
 from gateway.settings import Settings, worker_environment
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from gateway.messages import VoiceCost
+from gateway.messages.work import VoiceCost
 from gateway.speech.load import guess
 
 START_S: Final = 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.messages import Part
+from gateway.messages.synthesis import Part
 from tts_core.clauses import STOPS, split
 
 

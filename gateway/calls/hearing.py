@@ -6,7 +6,7 @@ from gateway.calls.actions import Glance, Outbox
 from gateway.calls.timeline import Timeline
 from gateway.calls.utterance import Utterance
 from gateway.calls.watch import left_at
-from gateway.messages import Laying, MarkAt
+from gateway.messages.synthesis import Laying, MarkAt
 from gateway.ring import UNIT_MS
 
 

@@ -14,7 +14,7 @@ from gateway.calls.crew import SynthesisSeat
 from gateway.calls.demand import Burden
 from gateway.calls.requests import OpenCall
 from gateway.calls.seat import LegSeat
-from gateway.messages import LegRefused, LegStatistics
+from gateway.messages.media import LegRefused, LegStatistics
 
 CloseCause = Literal[
     "closed",

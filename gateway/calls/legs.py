@@ -22,20 +22,14 @@ from gateway.calls.crew import Crew, Hooks, MediaSeat, SynthesisSeat
 from gateway.calls.events import EventLog
 from gateway.calls.leg import Leg, Observer
 from gateway.calls.seat import LegSeat
-from gateway.messages import (
-    CacheKnown,
+from gateway.messages.media import (
     ChangeLeg,
     CloseLeg,
-    Described,
-    DetachLeg,
     DigitReceived,
     DigitsSent,
     FromMedia,
-    FromSynthesis,
     Latched,
-    Laying,
     LegClosed,
-    LegDetached,
     LegOpened,
     LegRefused,
     LegStatistics,
@@ -44,16 +38,24 @@ from gateway.messages import (
     MediaReady,
     MixLeg,
     Quality,
-    Removed,
     RingCut,
+    VoiceHeard,
+)
+from gateway.messages.synthesis import (
+    CacheKnown,
+    Described,
+    DetachLeg,
+    FromSynthesis,
+    Laying,
+    LegDetached,
+    Removed,
     RingReset,
     SpeechFailed,
     SynthesisReady,
-    SynthesisStatistics,
-    VoiceHeard,
     VoicesChanged,
     VoicesRenewed,
 )
+from gateway.messages.work import SynthesisStatistics
 from gateway.ring import NEVER, UNIT_MS
 
 _log = logging.getLogger(__name__)

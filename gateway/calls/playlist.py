@@ -20,13 +20,13 @@ from gateway.calls.hearing import Hearing
 from gateway.calls.passage import Passage
 from gateway.calls.timeline import Timeline
 from gateway.calls.utterance import Cause, Happening, Utterance
-from gateway.messages import (
+from gateway.messages.base import Law
+from gateway.messages.synthesis import (
     Append,
     AttachLeg,
     Cut,
     Described,
     DetachLeg,
-    Law,
     Laying,
     Part,
     Remove,

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
 from gateway.calls.draft import Draft
-from gateway.messages import Piece, Resume
+from gateway.messages.synthesis import Piece, Resume
 from tts_core import Script
 
 Mode = Literal["append", "interrupt", "replace"]

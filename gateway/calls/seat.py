@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gateway.calls.actions import Glance
 from gateway.calls.rows import Rows
 from gateway.calls.watch import Watch
-from gateway.messages import ToMedia
+from gateway.messages.media import ToMedia
 from gateway.ring import RingBlock
 
 if TYPE_CHECKING:

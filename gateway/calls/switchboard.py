@@ -36,7 +36,8 @@ from gateway.calls.targets import check_target
 from gateway.calls.utterance import Cause, Utterance, order
 from gateway.calls.workers import report_failure
 from gateway.errors import Refusal
-from gateway.messages import CloseLeg, DropBed, LegRefused, LegTrouble, OpenLeg, SendDigits, VoiceInfo
+from gateway.messages.media import CloseLeg, DropBed, LegRefused, LegTrouble, OpenLeg, SendDigits
+from gateway.messages.synthesis import VoiceInfo
 from gateway.ring import NEVER
 from gateway.settings import Settings
 from tts_core.reading import speakable

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from gateway.calls.requests import BargeIn, Interruptible, Say
-from gateway.messages import Described, Laying, MarkAt, Part, Resume, Speak, Word
+from gateway.messages.synthesis import Described, Laying, MarkAt, Part, Resume, Speak, Word
 from gateway.ring import NEVER, UNIT_MS, UNIT_OCTETS
 from tts_core import Script
 

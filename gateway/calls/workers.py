@@ -19,7 +19,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.link import Link
-from gateway.messages import MediaReady, Message, SynthesisReady
+from gateway.messages.base import Message
+from gateway.messages.media import MediaReady
+from gateway.messages.synthesis import SynthesisReady
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from gateway.calls.draft import Draft
 from gateway.calls.playlist import Playlist
 from gateway.calls.utterance import Cause, Utterance
 from gateway.errors import Refusal
-from gateway.messages import Part
+from gateway.messages.synthesis import Part
 
 _LEAD_NS: Final = 300_000_000
 """An unfinished clause is begun when less than this is left to be heard, so that it follows without a gap."""

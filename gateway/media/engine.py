@@ -31,7 +31,16 @@ from gateway.media.mixing import FADE_NS, Samples, open_bed
 from gateway.media.ports import NoPorts, PortAllocator
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
-from gateway.messages import ChangeLeg, FromMedia, LegClosed, LegOpened, LegRefused, Listen, MixLeg, OpenLeg
+from gateway.messages.media import (
+    ChangeLeg,
+    FromMedia,
+    LegClosed,
+    LegOpened,
+    LegRefused,
+    Listen,
+    MixLeg,
+    OpenLeg,
+)
 from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.settings import Settings
 

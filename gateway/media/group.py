@@ -21,7 +21,7 @@ import numpy.typing as npt
 from gateway.media.fades import Fades
 from gateway.media.mixing import LEVELS, Bed, Mixing, Samples
 from gateway.media.packet import HEADER, MARKER, VERSION_2
-from gateway.messages import Law
+from gateway.messages.base import Law
 from gateway.ring import CAPACITY, NEVER, UNIT_MS, UNIT_OCTETS, RingBlock
 
 _FIRST_CAPACITY: Final = 64

@@ -18,7 +18,7 @@ from gateway.media.engine import Engine
 from gateway.media.leg import Leg
 from gateway.media.packet import MalformedPacket, parse_rtp
 from gateway.media.sockets import Port, refused_targets
-from gateway.messages import FromMedia, Latched
+from gateway.messages.media import FromMedia, Latched
 
 _DATAGRAM: Final = 2048
 _A_TURN: Final = 4

@@ -14,7 +14,7 @@ from gateway.media.batch import socket_address
 from gateway.media.dtmf import DigitReceiver, DigitSender
 from gateway.media.hearing import STOP_MS, Heard, Hearing
 from gateway.media.packet import RtpPacket, build_event, build_rtp, parse_event
-from gateway.messages import (
+from gateway.messages.media import (
     DigitReceived,
     DigitsSent,
     FromMedia,

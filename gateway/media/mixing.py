@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from gateway.messages import BED_REPEATED
+from gateway.messages.media import BED_REPEATED
 from gateway.ring import UNIT_MS, UNIT_OCTETS
 from telephony_codecs import Law, decode, encode
 

@@ -33,7 +33,8 @@ from gateway.media.engine import Engine
 from gateway.media.inbound import Inbound
 from gateway.media.ports import NoPorts
 from gateway.media.schedule import Schedule, TickTimer
-from gateway.messages import (
+from gateway.messages.base import SetLogLevel
+from gateway.messages.media import (
     ChangeLeg,
     CloseLeg,
     DropBed,
@@ -46,7 +47,6 @@ from gateway.messages import (
     OpenLeg,
     RingCut,
     SendDigits,
-    SetLogLevel,
     ToMedia,
 )
 from gateway.ring import RingBlock

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.messages import FailOvers, ProviderWork
+from gateway.messages.work import FailOvers, ProviderWork
 from gateway.settings import Settings
 from telephony_codecs import Law, decode
 from tts_core import Synthesiser, open_default

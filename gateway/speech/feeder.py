@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.messages import (
+from gateway.messages.synthesis import (
     Append,
     AskCache,
     AttachLeg,

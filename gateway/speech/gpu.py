@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gateway.messages import GpuMemory
+from gateway.messages.work import GpuMemory
 
 
 def memory() -> GpuMemory | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from gateway.messages import VoiceCost
+from gateway.messages.work import VoiceCost
 
 _GUESSES: Final = MappingProxyType({"espeak": (0.01, 0.01), "neural": (0.05, 0.02)})
 """(seconds for a second of audio, seconds for a first stretch) by engine, on a slow core."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from gateway.messages import VoiceInfo
+from gateway.messages.synthesis import VoiceInfo
 from gateway.speech.making import Making, Source, Step
 from gateway.speech.track import Track
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 
-from gateway.messages import Part, Resume
+from gateway.messages.synthesis import Part, Resume
 from tts_core import Chunk, Mark, MarkTime, Piece, Say, Script, Speech, Turn
 from tts_core.engine import silence
 from tts_core.plan import pause_after

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.messages import Law as LawName
+from gateway.messages.base import Law as LawName
 from gateway.settings import Settings
 from gateway.speech.abroad import open_door
 from gateway.speech.lexicons import at_start

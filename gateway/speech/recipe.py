@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.messages import Law, Resume, Speak
+from gateway.messages.base import Law
+from gateway.messages.synthesis import Resume, Speak
 from gateway.speech.lexicons import Stamp, stamp
 from gateway.speech.manuscript import Manuscript
 from tts_core import reading

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.messages import Resume
+from gateway.messages.synthesis import Resume
 from telephony_codecs import LINE_RATE
 from tts_core import Chunk, MarkTime, WordTime
 from tts_core.engine import Pcm, silence

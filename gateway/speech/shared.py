@@ -17,7 +17,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.messages import MarkAt, SharedStatistics, Word
+from gateway.messages.synthesis import MarkAt, Word
+from gateway.messages.work import SharedStatistics
 from gateway.nodes.store import Away, Store
 from gateway.settings import Settings
 from gateway.speech.recipe import Origin, Recipe

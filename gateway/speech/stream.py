@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.messages import Described, FromSynthesis, Law, Laying, MarkAt, SpeechFailed, Word
+from gateway.messages.base import Law
+from gateway.messages.synthesis import Described, FromSynthesis, Laying, MarkAt, SpeechFailed, Word
 from gateway.ring import CAPACITY, NEVER, UNIT_OCTETS, RingBlock
 from gateway.speech.schedule import LOOKAHEAD
 from gateway.speech.track import Stretch, Track

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.messages import MarkAt, Word
+from gateway.messages.synthesis import MarkAt, Word
 from gateway.ring import UNIT_OCTETS
 from gateway.speech.recipe import Recipe
 

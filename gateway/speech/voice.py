@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from gateway.messages import MarkAt, Piece, Resume, VoiceInfo, Word
+from gateway.messages.synthesis import MarkAt, Piece, Resume, VoiceInfo, Word
 from gateway.ring import UNIT_MS, UNIT_OCTETS
 from gateway.speech.lexicons import Stamp, read
 from gateway.speech.manuscript import Awaited, Recital, recite

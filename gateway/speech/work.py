@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.messages import STEP_BUCKETS_S, VoiceWork
+from gateway.messages.work import STEP_BUCKETS_S, VoiceWork
 
 PROMPT = "prompt"
 """The name under which audio files are accounted for, which no voice has."""

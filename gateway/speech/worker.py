@@ -28,18 +28,18 @@ import uvloop
 
 from gateway import logs
 from gateway.link import Link
-from gateway.messages import (
+from gateway.messages.base import SetLogLevel
+from gateway.messages.synthesis import (
     AttachLeg,
     Cut,
     RenewVoices,
-    SetLogLevel,
     SynthesisReady,
-    SynthesisStatistics,
     ToSynthesis,
     VoiceInfo,
     VoicesChanged,
     VoicesRenewed,
 )
+from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
 from gateway.settings import Settings, effective_settings
 from gateway.speech import abroad, gpu

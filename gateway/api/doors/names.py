@@ -16,7 +16,7 @@ from tts_core.script import Manner
 from tts_core.voices import chosen
 
 if TYPE_CHECKING:
-    from gateway.messages import VoiceInfo
+    from gateway.messages.synthesis import VoiceInfo
     from gateway.settings import Settings
 
 DEFAULT: Final = "default"

@@ -31,7 +31,9 @@ from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
 from gateway.media.counters import Counter as MediaCounter
 from gateway.media.counters import record_lateness
-from gateway.messages import LegStatistics, SynthesisStatistics, VoiceCost, VoiceInfo, VoiceWork
+from gateway.messages.media import LegStatistics
+from gateway.messages.synthesis import VoiceInfo
+from gateway.messages.work import SynthesisStatistics, VoiceCost, VoiceWork
 from gateway.ring import RingBlock
 from gateway.settings import Settings
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway.api import answers
-from gateway.messages import LegStatistics
+from gateway.messages.media import LegStatistics
 
 RTP = {"address": "127.0.0.1", "port": 40000}
 

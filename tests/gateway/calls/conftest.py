@@ -28,7 +28,8 @@ from gateway.calls.passage import LOOKS
 from gateway.calls.requests import BargeIn, Interruptible, Media, Mode, OpenCall, Say, SipFacts
 from gateway.calls.utterance import Utterance
 from gateway.media.group import Group
-from gateway.messages import ChangeLeg, LegOpened, MarkAt, MixLeg, Part, Resume, VoiceHeard, Word
+from gateway.messages.media import ChangeLeg, LegOpened, MixLeg, VoiceHeard
+from gateway.messages.synthesis import MarkAt, Part, Resume, Word
 from gateway.ring import NEVER, SILENCE, UNIT_OCTETS, RingBlock
 from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.calls.actions import Publish
 from gateway.errors import Refusal
-from gateway.messages import LegTrouble, Quality
+from gateway.messages.media import LegTrouble, Quality
 from gateway.ring import NEVER
 
 

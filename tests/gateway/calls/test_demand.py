@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calls.demand import START_S, Burden, Demand
-from gateway.messages import VoiceCost
+from gateway.messages.work import VoiceCost
 
 COSTS = (VoiceCost("n:fast", 0.1, 0.06), VoiceCost("n:slow", 1.2, 1.0), VoiceCost("n:free", 0.0, 0.0))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import Refusal
-from gateway.messages import Described, Laying, LegStatistics, MarkAt, SpeechFailed
+from gateway.messages.media import LegStatistics
+from gateway.messages.synthesis import Described, Laying, MarkAt, SpeechFailed
 
 
 def test_underruns_belong_to_the_one_that_is_spoken(world):

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from gateway.messages import AttachLeg, ChangeLeg
+from gateway.messages.media import ChangeLeg
+from gateway.messages.synthesis import AttachLeg
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.calls.requests import Say
 from gateway.calls.utterance import TERMINAL, TRANSITIONS, Happening, State, Utterance
-from gateway.messages import Described, Laying, MarkAt, Word
+from gateway.messages.synthesis import Described, Laying, MarkAt, Word
 from gateway.ring import NEVER
 
 

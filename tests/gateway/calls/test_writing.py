@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.calls.utterance import TERMINAL
 from gateway.errors import Refusal
-from gateway.messages import Quality
+from gateway.messages.media import Quality
 
 PICK = st.integers(0, 9)
 OPERATION = st.one_of(

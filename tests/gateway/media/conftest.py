@@ -10,7 +10,7 @@ import pytest
 from gateway.media.engine import Engine
 from gateway.media.inbound import Inbound
 from gateway.media.packet import parse_rtp
-from gateway.messages import ChangeLeg, OpenLeg
+from gateway.messages.media import ChangeLeg, OpenLeg
 from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
 from gateway.settings import Settings
 

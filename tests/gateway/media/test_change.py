@@ -8,7 +8,7 @@ import pytest
 from gateway.media.packet import RtpPacket, build_rtp, parse_event
 from gateway.media.ports import NoPorts
 from gateway.media.rtcp import parse_compound
-from gateway.messages import DigitsSent, Latched, LegOpened, OpenLeg
+from gateway.messages.media import DigitsSent, Latched, LegOpened, OpenLeg
 from gateway.ring import UNIT_OCTETS
 
 MU, A = 0xFF, 0xD5

@@ -21,7 +21,7 @@ from gateway.media.packet import (
     parse_rtp,
 )
 from gateway.media.rtcp import parse_compound
-from gateway.messages import (
+from gateway.messages.media import (
     DigitReceived,
     DigitsSent,
     Latched,

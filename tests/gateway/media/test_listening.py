@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.media.packet import RtpPacket, build_rtp
-from gateway.messages import BED_REPEATED, Listen, MixLeg, VoiceHeard
+from gateway.messages.media import BED_REPEATED, Listen, MixLeg, VoiceHeard
 from gateway.settings import Settings
 from gateway.speech.offline import encode_text
 from telephony_codecs import Law, decode, transcode

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.media.group import Group
-from gateway.messages import BED_REPEATED
+from gateway.messages.media import BED_REPEATED
 from gateway.ring import UNIT_OCTETS
 from telephony_codecs import Law, decode, encode
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.link import Link
 from gateway.media.counters import Counter, lateness_histogram
 from gateway.media.packet import parse_rtp
-from gateway.messages import CloseLeg, FromMedia, LegClosed, LegOpened, MediaReady, OpenLeg, RingCut
+from gateway.messages.media import CloseLeg, FromMedia, LegClosed, LegOpened, MediaReady, OpenLeg, RingCut
 from gateway.ring import RingBlock
 from gateway.settings import Settings, worker_environment
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from gateway.messages import MarkAt, Resume, Word
+from gateway.messages.synthesis import MarkAt, Resume, Word
 from gateway.settings import Settings
 from gateway.speech.recipe import Recipe
 from gateway.speech.shared import Kept, SharedSpeech

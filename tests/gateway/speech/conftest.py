@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from gateway.messages import (
+from gateway.messages.synthesis import (
     AttachLeg,
     Cut,
     Described,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.messages import Described, Laying, LegDetached, Removed, SpeechFailed
+from gateway.messages.synthesis import Described, Laying, LegDetached, Removed, SpeechFailed
 from gateway.ring import CAPACITY, UNIT_OCTETS
 from gateway.speech.schedule import LOOKAHEAD
 from gateway.speech.track import Stretch

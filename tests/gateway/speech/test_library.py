@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.messages import Speak
+from gateway.messages.synthesis import Speak
 from gateway.speech.library import Library, cost
 from gateway.speech.recipe import Origin, Recipe, recipe_of
 from gateway.speech.track import Failure, Stretch, Track

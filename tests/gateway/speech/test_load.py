@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.messages import VoiceCost
+from gateway.messages.work import VoiceCost
 from gateway.speech.load import Load, guess
 
 S = 1_000_000_000

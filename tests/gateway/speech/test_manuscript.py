@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.messages import Part, Resume
+from gateway.messages.synthesis import Part, Resume
 from gateway.ring import UNIT_OCTETS
 from gateway.speech.manuscript import Manuscript
 from gateway.speech.recipe import Recipe

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.calls.requests import Say
 from gateway.calls.utterance import Utterance
-from gateway.messages import Described, Resume
+from gateway.messages.synthesis import Described, Resume
 from gateway.ring import UNIT_OCTETS
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import Recipe

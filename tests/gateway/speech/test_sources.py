@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from gateway.messages import MarkAt, VoiceInfo
+from gateway.messages.synthesis import MarkAt, VoiceInfo
 from gateway.speech.maker import Maker, Opened, Outcome, Unusable
 from gateway.speech.making import Source, Step, Stretches
 from gateway.speech.prompt import PromptSource

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.requests import PromptSlot
 from gateway.api.utterances import _fill
-from gateway.messages import Piece, Resume, Speak
+from gateway.messages.synthesis import Piece, Resume, Speak
 from gateway.speech.recipe import recipe_of
 from gateway.speech.splice import CROSSFADE, Sound, Splicer
 from gateway.speech.voice import VoiceSource

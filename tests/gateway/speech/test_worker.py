@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from gateway.messages import (
+from gateway.messages.synthesis import (
     AttachLeg,
     Cut,
     Described,
@@ -30,9 +30,9 @@ from gateway.messages import (
     Speak,
     SpeechFailed,
     SynthesisReady,
-    SynthesisStatistics,
     ToSynthesis,
 )
+from gateway.messages.work import SynthesisStatistics
 from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
 from gateway.settings import Settings, worker_environment
 from gateway.speech.prompt import PromptSource

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.doors.names import ALIASES, language_of_model, speaker
 from gateway.errors import Refusal
-from gateway.messages import VoiceInfo
+from gateway.messages.synthesis import VoiceInfo
 from gateway.settings import Settings
 
 VOICES = (
