@@ -192,7 +192,7 @@ def _owner_of(switchboard: Switchboard) -> Callable[[str], str | None]:
 
     def owner_of(call_id: str) -> str | None:
         try:
-            return switchboard.call(call_id).request.owner
+            return switchboard.registry.call(call_id).request.owner
         except Refusal:
             return None
 

@@ -75,7 +75,7 @@ async def open_call(body: CreateCall, http: Request, here: Here) -> Response:
         volume_db=body.volume_db,
     )
     if body.sip is None:
-        call = await here.switchboard.open_call(request)
+        call = await here.switchboard.reception.open_call(request)
     else:
         call = await _endpoint(here).dial(_dial(body.sip), request)
     return answers.Call.of(call).response(201, {"Location": f"/v1/calls/{call.id}"})
@@ -90,7 +90,7 @@ async def list_calls(
     after: Annotated[str | None, Query(description="`next` of the page before")] = None,
 ) -> Response:
     """Calls in the order of their opening, those that were closed lately among them."""
-    calls, key = here.switchboard.calls(), http.state.key
+    calls, key = here.switchboard.registry.calls(), http.state.key
     if key.own_calls:
         calls = [call for call in calls if call.request.owner == key.name]
     return _page(calls, state, limit, after).response()
@@ -99,13 +99,13 @@ async def list_calls(
 @router.get("/{call_id}", response_model=answers.Call, summary="Get a call", responses=problems(404))
 async def get_call(call_id: str, here: Here) -> Response:
     """The call as it is now; a closed one for VOXTRUNK_CLOSED_CALL_SECONDS."""
-    return answers.Call.of(here.switchboard.call(call_id)).response()
+    return answers.Call.of(here.switchboard.registry.call(call_id)).response()
 
 
 @router.delete("/{call_id}", response_model=answers.Call, summary="Close a call", responses=problems(404))
 async def close_call(call_id: str, here: Here) -> Response:
     """Stop its speech, say BYE and close. Answers with the final call and its statistics, a second time too."""
-    return answers.Call.of(await here.switchboard.close_call(call_id)).response()
+    return answers.Call.of(await here.switchboard.registry.close_call(call_id)).response()
 
 
 @router.post(
@@ -116,7 +116,7 @@ async def close_call(call_id: str, here: Here) -> Response:
 )
 async def answer_call(call_id: str, here: Here) -> Response:
     """Take an incoming SIP call that rings. `call.answered` follows with the caller's acknowledgement."""
-    here.switchboard.call(call_id)
+    here.switchboard.registry.call(call_id)
     return answers.Call.of(_endpoint(here).answer(call_id)).response()
 
 
@@ -128,7 +128,7 @@ async def answer_call(call_id: str, here: Here) -> Response:
 )
 async def reject_call(call_id: str, here: Here, body: RejectCall = _REJECTED) -> Response:
     """Refuse an incoming SIP call that rings."""
-    here.switchboard.call(call_id)
+    here.switchboard.registry.call(call_id)
     return answers.Call.of(_endpoint(here).reject(call_id, body.code)).response()
 
 
@@ -140,7 +140,7 @@ async def reject_call(call_id: str, here: Here, body: RejectCall = _REJECTED) ->
 )
 async def pause(call_id: str, here: Here, body: PauseSpeech = _AT_ONCE) -> Response:
     """Hold what is being said, at once or at a word's end; the RTP clock runs on. It dies away within 10 ms."""
-    return answers.Call.of(await here.switchboard.pause(call_id, at_word=body.at == "word")).response()
+    return answers.Call.of(await here.switchboard.speech.pause(call_id, at_word=body.at == "word")).response()
 
 
 @router.post(
@@ -148,7 +148,7 @@ async def pause(call_id: str, here: Here, body: PauseSpeech = _AT_ONCE) -> Respo
 )
 async def resume(call_id: str, here: Here) -> Response:
     """Go on where pause held, from the same sample."""
-    return answers.Call.of(await here.switchboard.resume(call_id)).response()
+    return answers.Call.of(await here.switchboard.speech.resume(call_id)).response()
 
 
 @router.post(
@@ -160,7 +160,7 @@ async def resume(call_id: str, here: Here) -> Response:
 )
 async def send_dtmf(call_id: str, body: SendDtmf, here: Here) -> Response:
     """Send RFC 4733 events now; speech waits meanwhile and then goes on."""
-    await here.switchboard.send_dtmf(call_id, body.digits, body.duration_ms)
+    await here.switchboard.sound.send_dtmf(call_id, body.digits, body.duration_ms)
     answer = answers.Digits(call_id=call_id, digits=body.digits, duration_ms=body.duration_ms)
     return answer.response(202)
 

@@ -47,19 +47,19 @@ async def get_drain(here: Here) -> Response:
 async def start_drain(here: Here, body: StartDrain = _UNLIMITED) -> Response:
     """Take no new calls: `/health/ready`, SIP OPTIONS and new INVITEs are answered with 503. Open calls go on and
     may speak. Sent again, the new limit holds."""
-    here.switchboard.start_draining(body.seconds)
+    here.switchboard.draining.start(body.seconds)
     return _now(here).response(202)
 
 
 @router.delete("", response_model=Drain, summary="Stop draining", responses=problems(409))
 async def stop_drain(here: Here) -> Response:
     """Take calls again. 409 after SIGTERM."""
-    here.switchboard.stop_draining()
+    here.switchboard.draining.stop()
     return _now(here).response()
 
 
 def _now(here: Context) -> Drain:
     board = here.switchboard
-    calls = sum(call.state != "closed" for call in board.calls())
-    left = board.drained_in
-    return Drain(draining=board.draining, calls=calls, seconds=None if left is None else round(left, 1))
+    calls = sum(call.state != "closed" for call in board.registry.calls())
+    left = board.draining.left
+    return Drain(draining=board.draining.on, calls=calls, seconds=None if left is None else round(left, 1))

@@ -42,7 +42,7 @@ async def poll_events(
     call_id: str, here: Here, after: Annotated[int, Query(ge=0, description="`seq` of the last one seen")] = 0
 ) -> Response:
     """The call's events beyond `after`, oldest first. VOXTRUNK_EVENTS_PER_CALL are kept; `seq` shows a gap."""
-    here.switchboard.call(call_id)
+    here.switchboard.registry.call(call_id)
     events = [answers.Event.of(event) for event in here.switchboard.events.after(call_id, after)]
     latest = events[-1].seq if events else after
     return answers.Events.model_construct(events=events, next=latest).response()
@@ -122,7 +122,7 @@ async def follow_by_socket(websocket: WebSocket) -> None:
     log, told = here.switchboard.events, list[Event]()
     closed, begins_after = False, after
     if call_id is not None:
-        closed = here.switchboard.call(call_id).state == "closed"
+        closed = here.switchboard.registry.call(call_id).state == "closed"
         told = [] if after else log.after(call_id)
     elif after is None:
         begins_after = log.latest_id

@@ -63,7 +63,7 @@ class Families(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families, at this moment."""
         workers = self._switchboard.workers
-        calls = [*self._switchboard.calls(), *self._switchboard.doors()]
+        calls = [*self._switchboard.registry.calls(), *self._switchboard.registry.doors()]
         yield _legs(calls)
         yield _active(calls)
         yield from self._room()
@@ -97,7 +97,7 @@ class Families(Collector):
         calls = GaugeMetricFamily("voxtrunk_key_calls", "Open calls by API key", labels=("key",))
         for key, count in self._asked.items():
             requests.add_metric((key,), count)
-        for key, count in self._switchboard.owned.items():
+        for key, count in self._switchboard.registry.owned.items():
             calls.add_metric((key or "none",), count)
         yield from (requests, calls)
 

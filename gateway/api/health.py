@@ -71,7 +71,7 @@ async def live(here: Here) -> Response:
     A worker that dies or hangs is replaced, and is given its time for that.
     """
     now_ns, workers = time.monotonic_ns(), here.switchboard.workers
-    still = [] if here.switchboard.sound else ["control"]
+    still = [] if here.switchboard.healthy else ["control"]
     still += [
         f"media-{seat.index}" for seat in workers.media if _since_tick(seat, now_ns) > STILL_MEDIA_SECONDS
     ]
@@ -120,14 +120,14 @@ def _checks(here: Context, now_ns: int) -> dict[str, Check]:
     media, synthesis = switchboard.workers.media, switchboard.workers.synthesis
     pacing = sum(seat.alive and _since_tick(seat, now_ns) < BEAT_SECONDS for seat in media)
     speaking = sum(seat.alive for seat in synthesis)
-    headroom = round(switchboard.headroom, 4)
-    calls = sum(call.state != "closed" for call in switchboard.calls())
-    voices = {voice.name for voice in switchboard.voices()}
+    headroom = round(switchboard.workers.headroom, 4)
+    calls = sum(call.state != "closed" for call in switchboard.registry.calls())
+    voices = {voice.name for voice in switchboard.workers.voices()}
     room = min(settings.max_calls, sum(seat.ring.legs for seat in media))
     checks = {
         "control": Check(
-            ok=switchboard.sound,
-            detail="its loops turn" if switchboard.sound else "a loop of its own has ended",
+            ok=switchboard.healthy,
+            detail="its loops turn" if switchboard.healthy else "a loop of its own has ended",
         ),
         "media_workers": Check(ok=pacing == len(media) > 0, detail=f"{pacing} of {len(media)} pace"),
         "synthesis_workers": Check(
@@ -141,7 +141,7 @@ def _checks(here: Context, now_ns: int) -> dict[str, Check]:
             ok=headroom > 0, detail=f"headroom {headroom:.2f}: 1 is idle, 0 is full", value=headroom
         ),
         "draining": Check(
-            ok=not switchboard.draining, detail="no new calls" if switchboard.draining else "no"
+            ok=not switchboard.draining.on, detail="no new calls" if switchboard.draining.on else "no"
         ),
     }
     if here.endpoint is not None:

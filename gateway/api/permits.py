@@ -28,7 +28,7 @@ def check_script(key: Key, switchboard: Switchboard, voice: str, script: Script 
     check_voice(key, voice)
     if not key.voices or script is None:
         return
-    offered = {each.name: each for each in switchboard.voices()}
+    offered = {each.name: each for each in switchboard.workers.voices()}
     for manner in {piece.manner for piece in script.pieces if isinstance(piece, Say)}:
         if voice in offered:
             check_voice(key, chosen(offered, manner, voice) or voice)

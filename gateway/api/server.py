@@ -296,7 +296,7 @@ def _settle_memory() -> None:
 
 async def _drain(switchboard: Switchboard, seconds: float, hurry: asyncio.Event) -> None:
     """Let calls finish, until ``hurry`` is set at the latest."""
-    drain = asyncio.create_task(switchboard.drain(seconds))
+    drain = asyncio.create_task(switchboard.draining.finish(seconds))
     hurried = asyncio.create_task(hurry.wait())
     try:
         await asyncio.wait({drain, hurried}, return_when=asyncio.FIRST_COMPLETED)

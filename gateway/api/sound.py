@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/calls/{call_id}", tags=["calls"], route_class=Jso
 )
 async def set_volume(call_id: str, body: SetVolume, here: Here) -> Response:
     """From the next packet on, for all that is said; the change is a ramp over one packet."""
-    return answers.Call.of(await here.switchboard.set_volume(call_id, body.volume_db)).response()
+    return answers.Call.of(await here.switchboard.sound.set_volume(call_id, body.volume_db)).response()
 
 
 @router.post(
@@ -34,9 +34,11 @@ async def set_volume(call_id: str, body: SetVolume, here: Here) -> Response:
 )
 async def play_background(call_id: str, body: PlayBackground, here: Here) -> Response:
     """Repeat a prompt behind speech and silence alike, in place of another. It gives way to speech."""
-    here.switchboard.call(call_id)
+    here.switchboard.registry.call(call_id)
     path = await asyncio.to_thread(here.prompts.find, body.prompt)
-    call = await here.switchboard.set_background(call_id, body.prompt, path, body.volume_db, body.duck_db)
+    call = await here.switchboard.sound.set_background(
+        call_id, body.prompt, path, body.volume_db, body.duck_db
+    )
     return answers.Call.of(call).response()
 
 
@@ -45,4 +47,4 @@ async def play_background(call_id: str, body: PlayBackground, here: Here) -> Res
 )
 async def end_background(call_id: str, here: Here) -> Response:
     """It fades out."""
-    return answers.Call.of(await here.switchboard.clear_background(call_id)).response()
+    return answers.Call.of(await here.switchboard.sound.clear_background(call_id)).response()

@@ -45,7 +45,7 @@ _TOLD: Final = {"utterance.started": "started", "utterance.mark": "mark"} | {
 async def speech(websocket: WebSocket, call_id: str) -> None:
     """See ``docs/streaming.md``. Refused like any request before it is accepted."""
     here: Context = websocket.app.state.context
-    here.switchboard.call(call_id)
+    here.switchboard.registry.call(call_id)
     await websocket.accept()
     await _Session(here, websocket, call_id).run()
 
@@ -84,7 +84,7 @@ class _Session:
         """Nobody writes any more: what was accepted is said to its end."""
         for uid in [uid for uid, open_ in self._writing.items() if open_]:
             with contextlib.suppress(Refusal):  # it has just ended
-                self._here.switchboard.end_text(self._call_id, uid, "writer_gone")
+                self._here.switchboard.speech.end_text(self._call_id, uid, "writer_gone")
 
     async def _read(self) -> None:
         while True:
@@ -109,24 +109,24 @@ class _Session:
                 await self._open(request)
             case MoreText(id=uid, text=text, mark=mark):
                 self._must_be_mine(uid)
-                utterance = switchboard.write(call_id, uid, text, mark)
+                utterance = switchboard.speech.write(call_id, uid, text, mark)
                 self._put({"type": "accepted", "id": uid, "buffered_chars": utterance.buffered_chars})
             case FlushText(id=uid):
                 self._must_be_mine(uid)
-                switchboard.flush(call_id, uid)
+                switchboard.speech.flush(call_id, uid)
             case EndText(id=uid):
                 self._must_be_mine(uid)
                 self._writing[uid] = False
-                switchboard.end_text(call_id, uid)
+                switchboard.speech.end_text(call_id, uid)
             case ClearText(id=named):
                 # the last one first: what stands behind must not begin meanwhile
                 for uid in [*reversed(self._writing)] if named is None else [named]:
                     self._must_be_mine(uid)
-                    await switchboard.clear(call_id, uid)
+                    await switchboard.speech.clear(call_id, uid)
 
     async def _open(self, request: OpenText) -> None:
         uid, switchboard = request.id, self._here.switchboard
-        check_voice(self._socket.state.key, request.voice or switchboard.call(self._call_id).voice)
+        check_voice(self._socket.state.key, request.voice or switchboard.registry.call(self._call_id).voice)
         say = Say(
             requested_ns=time.monotonic_ns(),
             id=uid,
@@ -138,10 +138,10 @@ class _Session:
             barge_in=request.barge_in.meant() if request.barge_in else None,
             client_state=request.client_state,
             lexicons=await self._here.lexicon_paths(request.lexicons),
-            draft=switchboard.draft(self._call_id, request.voice),
+            draft=switchboard.speech.draft(self._call_id, request.voice),
             listener=partial(self._told, uid),
         )
-        await switchboard.say(self._call_id, say)
+        await switchboard.speech.say(self._call_id, say)
         self._writing[uid] = True
         self._put({"type": "accepted", "id": uid, "buffered_chars": 0})
 

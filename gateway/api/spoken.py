@@ -80,10 +80,10 @@ async def voice_of(here: Context, speaker: str, language: str | None = None) -> 
 
     Refusals ``unknown_voice``, ``cannot_clone``.
     """
-    await here.speakers.refuse(speaker, {voice.engine for voice in here.switchboard.voices()})
+    await here.speakers.refuse(speaker, {voice.engine for voice in here.switchboard.workers.voices()})
     named = None if speaker == DEFAULT_SPEAKER else speaker
     name = here.studio.voice(named, language, field="speaker_id")
-    version = next((voice.version for voice in here.switchboard.voices() if voice.name == name), "")
+    version = next((voice.version for voice in here.switchboard.workers.voices() if voice.name == name), "")
     return name, f"{name} {version}".rstrip()
 
 

@@ -63,7 +63,7 @@ async def say(call_id: str, body: CreateUtterance, request: Request, here: Here)
     A `text/plain` body is spoken while it comes (`Transfer-Encoding: chunked`), and answered when it has ended;
     the other fields are then query parameters.
     """
-    call = here.switchboard.call(call_id)  # an unknown call is told before anything is read for it
+    call = here.switchboard.registry.call(call_id)  # an unknown call is told before anything is read for it
     pieces, recordings = None, NOTHING
     if body.template is not None:
         paths = {
@@ -82,7 +82,7 @@ async def say(call_id: str, body: CreateUtterance, request: Request, here: Here)
     prompt = None
     if body.prompt is not None:
         prompt = str(await asyncio.to_thread(here.prompts.find, body.prompt))
-    utterance = await here.switchboard.say(
+    utterance = await here.switchboard.speech.say(
         call_id,
         requests.Say(
             requested_ns=request.state.requested_ns,
@@ -123,8 +123,8 @@ async def _say_text(request: Request) -> Response:
     except ValidationError as error:
         found = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
         raise RequestValidationError(found) from None
-    check_voice(request.state.key, manner.voice or switchboard.call(call_id).voice)
-    draft = switchboard.draft(call_id, manner.voice)
+    check_voice(request.state.key, manner.voice or switchboard.registry.call(call_id).voice)
+    draft = switchboard.speech.draft(call_id, manner.voice)
     say = requests.Say(
         requested_ns=request.state.requested_ns,
         trace=request.headers.get("traceparent"),
@@ -137,19 +137,19 @@ async def _say_text(request: Request) -> Response:
             }
         ),
     )
-    utterance = await switchboard.say(call_id, say)
+    utterance = await switchboard.speech.say(call_id, say)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         async for octets in request.stream():
-            switchboard.write(call_id, utterance.id, decoder.decode(octets, final=False))
-        switchboard.write(call_id, utterance.id, decoder.decode(b"", final=True))
+            switchboard.speech.write(call_id, utterance.id, decoder.decode(octets, final=False))
+        switchboard.speech.write(call_id, utterance.id, decoder.decode(b"", final=True))
     except BaseException as error:
         with contextlib.suppress(Refusal):  # it has ended
-            switchboard.end_text(call_id, utterance.id, "writer_gone")
+            switchboard.speech.end_text(call_id, utterance.id, "writer_gone")
         if isinstance(error, UnicodeDecodeError):
             raise Refusal("bad_request", "The body is not UTF-8; what came before was taken") from None
         raise
-    switchboard.end_text(call_id, utterance.id)
+    switchboard.speech.end_text(call_id, utterance.id)
     return _queued(utterance, [])
 
 
@@ -169,7 +169,7 @@ def _queued(utterance: Utterance, warnings: list[str]) -> Response:
 )
 async def list_utterances(call_id: str, here: Here) -> Response:
     """The ended ones in the order of their ends, then the queue."""
-    return answers.Utterances.of(here.switchboard.call(call_id).utterances).response()
+    return answers.Utterances.of(here.switchboard.registry.call(call_id).utterances).response()
 
 
 @router.get(
@@ -177,7 +177,7 @@ async def list_utterances(call_id: str, here: Here) -> Response:
 )
 async def get_utterance(call_id: str, uid: str, here: Here) -> Response:
     """The utterance and how much of it was heard so far."""
-    return answers.Utterance.of(here.switchboard.utterance(call_id, uid)).response()
+    return answers.Utterance.of(here.switchboard.speech.utterance(call_id, uid)).response()
 
 
 @router.delete(
@@ -185,7 +185,7 @@ async def get_utterance(call_id: str, uid: str, here: Here) -> Response:
 )
 async def stop_utterance(call_id: str, uid: str, here: Here) -> Response:
     """Stop or unqueue this one, and never another. Nothing is stopped when it has ended already."""
-    return answers.Stopped.of(await here.switchboard.stop_utterance(call_id, uid)).response()
+    return answers.Stopped.of(await here.switchboard.speech.stop_utterance(call_id, uid)).response()
 
 
 @router.post(
@@ -202,11 +202,11 @@ async def say_rest(
 
     Marks that were passed are not told again. 409 when it was heard to its end, or has not ended yet.
     """
-    check_voice(request.state.key, here.switchboard.utterance(call_id, uid).voice)
+    check_voice(request.state.key, here.switchboard.speech.utterance(call_id, uid).voice)
     changed: dict[str, Any] = {"id": body.id, "mode": body.mode, "requested_ns": request.state.requested_ns}
     if body.client_state is not None:
         changed["client_state"] = body.client_state
-    return _queued(await here.switchboard.say_rest(call_id, uid, **changed), [])
+    return _queued(await here.switchboard.speech.say_rest(call_id, uid, **changed), [])
 
 
 @router.post(
@@ -217,7 +217,7 @@ async def say_rest(
 )
 async def stop(call_id: str, here: Here, body: StopSpeech = _CURRENT) -> Response:
     """Stop the current utterance, or it and the queue. Answers with what was heard, to the word."""
-    return answers.Stopped.of(await here.switchboard.stop(call_id, body.scope)).response()
+    return answers.Stopped.of(await here.switchboard.speech.stop(call_id, body.scope)).response()
 
 
 def _fill(
@@ -248,7 +248,7 @@ def unspoken(script: Script, here: Here, voice: str) -> list[str]:
     manners = {piece.manner for piece in script.pieces if isinstance(piece, Say) and piece.manner != PLAIN}
     if not manners:
         return []
-    offered = {each.name: each for each in here.switchboard.voices()}
+    offered = {each.name: each for each in here.switchboard.workers.voices()}
     said = set()
     for manner in manners:
         speaker = chosen(offered, manner, voice) if voice in offered else voice

@@ -231,7 +231,7 @@ class Webhooks:
             with subscription:
                 async for event in subscription:
                     last = event.id
-                    url = self._switchboard.webhook_url(event.call_id)
+                    url = self._switchboard.registry.webhook_url(event.call_id)
                     if url is not None:
                         self.offer(event, url)
             if not subscription.lagged:

@@ -1,4 +1,4 @@
-"""What a call's core wants done: it decides, the switchboard does, in order and without waiting in between."""
+"""What a call's core wants done: it decides, ``Legs`` does, in order and without waiting in between."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +37,13 @@ class Bed:
 
 
 class Beds:
-    """Every bed that a call plays. ``max_seconds``: the longest, each brought to ``level_dbm0``."""
+    """Every bed that a call plays. ``max_seconds``: the longest, each brought to ``level_dbm0``.
 
-    def __init__(self, level_dbm0: float, max_seconds: float) -> None:
+    ``drop`` is told the number of one that nobody will be told of again.
+    """
+
+    def __init__(self, level_dbm0: float, max_seconds: float, drop: Callable[[int], None]) -> None:
+        self._drop = drop
         self._level_dbm0 = level_dbm0
         self._max_seconds = max_seconds
         self._numbers = itertools.count(1)
@@ -60,14 +65,15 @@ class Beds:
         bed.users += 1
         return bed
 
-    def let_go(self, bed: Bed) -> bool:
-        """A call plays it no more. True when nobody does: then nobody is to be told of it again."""
+    def let_go(self, bed: Bed | None) -> None:
+        """A call plays it no more."""
+        if bed is None:
+            return
         bed.users -= 1
-        if bed.users:
-            return False
-        del self._beds[bed.path, bed.stamp]
-        asyncio.get_running_loop().call_later(_OPENED_S, os.close, bed.fd)
-        return True
+        if not bed.users:
+            del self._beds[bed.path, bed.stamp]
+            asyncio.get_running_loop().call_later(_OPENED_S, os.close, bed.fd)
+            self._drop(bed.number)
 
     def _decode(self, path: Path) -> int:
         audio = read_audio(path, max_seconds=self._max_seconds)

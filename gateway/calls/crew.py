@@ -19,6 +19,7 @@ from gateway.calls.rows import Rows
 from gateway.calls.seat import LegSeat
 from gateway.calls.watch import Watch
 from gateway.calls.workers import Worker
+from gateway.errors import Refusal
 from gateway.media.counters import Counter as Counters
 from gateway.messages.base import SetLogLevel
 from gateway.messages.media import FromMedia, ToMedia
@@ -267,6 +268,28 @@ class Crew:
         living = (seat for seat in self.synthesis if seat.alive)
         return min(living, key=lambda seat: (seat.demand.total, len(seat.legs)), default=None)
 
+    def voices(self) -> tuple[VoiceInfo, ...]:
+        """The voices that every worker speaks with; those of one that is being replaced still count."""
+        first, *others = [seat.voices for seat in self.synthesis if seat.voices] or [()]
+        if all(voices == first for voices in others):
+            return first
+        common = set(first).intersection(*others)
+        return tuple(voice for voice in first if voice in common)
+
+    def check_voice(self, name: str, field: str = "voice") -> str:
+        """The name of a voice that there is. Refusal ``unknown_voice``, of the request's ``field``."""
+        if not any(voice.name == name for voice in self.voices()):
+            raise Refusal(
+                "unknown_voice", f"There is no voice {name!r}; GET /v1/voices lists them", field=field
+            )
+        return name
+
+    @property
+    def headroom(self) -> float:
+        """Room for more speech, of the synthesis worker that has most: 1 idle, 0 full, less when overfull."""
+        seats = (seat for seat in self.synthesis if seat.alive)
+        return max((seat.demand.headroom for seat in seats), default=0.0)
+
     def set_log_level(self, level: str) -> None:
         """Have this process and every worker log what is at least so severe."""
         self.log_level = level
@@ -285,6 +308,11 @@ class Crew:
         mute = [seat.name for seat, answer in zip(seats, found, strict=True) if answer is None]
         left_out |= {f"{name} did not answer within {_RENEWAL_SECONDS:g} s" for name in mute}
         return sorted(changed), sorted(left_out)
+
+    def tell_media(self, message: ToMedia) -> None:
+        """Tell every media worker."""
+        for seat in self.media:
+            seat.send(message)
 
     def tell_synthesis(self, message: ToSynthesis) -> None:
         """Tell every synthesis worker."""

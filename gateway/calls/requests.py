@@ -94,7 +94,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A leg to an RTP target. ``address`` is a literal IP address; the target policy is the switchboard's.
+    """A leg to an RTP target. ``address`` is a literal IP address; the target policy is the reception's.
 
     ``port`` 0: the target is not known yet, the address tells its family. ``payload_type`` None: the codec's
     own. ``sip``: it rings, and nothing is sent, until it is answered.

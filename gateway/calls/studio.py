@@ -83,14 +83,11 @@ class Studio:
 
         Refusal ``unknown_voice``; ``field`` is the request's that names it.
         """
-        offered = {voice.name: voice for voice in self._switchboard.voices()}
-        wanted = name or self._switchboard.settings.default_voice
-        if wanted not in offered:
-            raise Refusal(
-                "unknown_voice", f"There is no voice {wanted!r}; GET /v1/voices lists them", field=field
-            )
+        workers = self._switchboard.workers
+        wanted = workers.check_voice(name or self._switchboard.settings.default_voice, field)
         if language is None:
             return wanted
+        offered = {voice.name: voice for voice in workers.voices()}
         found = chosen(offered, Manner(language=language), wanted)
         if found is None:
             raise Refusal("unknown_voice", f"No voice speaks {language!r}", field="language")
@@ -132,7 +129,7 @@ class Take:
 
     async def __aenter__(self) -> Self:
         """Raises what opening raises."""
-        self._call = self._switchboard.open_door(self._asked, self._taken, self._observed)
+        self._call = self._switchboard.reception.open_door(self._asked, self._taken, self._observed)
         return self
 
     async def __aexit__(
@@ -154,12 +151,12 @@ class Take:
     # -- saying -------------------------------------------------------------------------------------------
 
     async def say(self, say: Say) -> Utterance:
-        """Queue an utterance (its ``mode`` included). Refusals as ``Switchboard.say``, and ``permit``'s."""
+        """Queue an utterance (its ``mode`` included). Refusals as ``Speech.say``, and ``permit``'s."""
         self._permit(say.voice or self.call.voice, say.script)
         uid = say.id or f"u_{secrets.token_hex(8)}"
         self._pending.add(uid)
         try:
-            return await self._switchboard.say(
+            return await self._switchboard.speech.say(
                 self.call.id, replace(say, id=uid, listener=partial(self._told, uid))
             )
         except BaseException:
@@ -177,7 +174,7 @@ class Take:
         requested_ns: int | None = None,
     ) -> Utterance:
         """Queue an utterance whose text is to be written. Its first audio counts from its first clause."""
-        draft = self._switchboard.draft(self.call.id, voice or self.call.voice)
+        draft = self._switchboard.speech.draft(self.call.id, voice or self.call.voice)
         requested = time.monotonic_ns() if requested_ns is None else requested_ns
         say = Say(
             requested, id=id, voice=voice, rate=rate, volume_db=volume_db, lexicons=lexicons, draft=draft
@@ -186,25 +183,25 @@ class Take:
 
     def write(self, uid: str, text: str, mark: str | None = None) -> Utterance:
         """More text. Refusals ``unknown_utterance``, ``wrong_state``, ``text_too_long``."""
-        return self._switchboard.write(self.call.id, uid, text, mark)
+        return self._switchboard.speech.write(self.call.id, uid, text, mark)
 
     def flush(self, uid: str) -> Utterance:
         """Speak what is written, be it no clause. Refusals ``unknown_utterance``, ``wrong_state``."""
-        return self._switchboard.flush(self.call.id, uid)
+        return self._switchboard.speech.flush(self.call.id, uid)
 
     def end(self, uid: str) -> Utterance:
         """All is written. Refusals ``unknown_utterance``, ``wrong_state``."""
-        return self._switchboard.end_text(self.call.id, uid)
+        return self._switchboard.speech.end_text(self.call.id, uid)
 
     async def clear(self, uid: str) -> list[Utterance]:
         """Take back what was not handed out of it; what waits here goes, too. ``utterance.stopped`` follows."""
         self._throw_away()
-        return await self._switchboard.clear(self.call.id, uid)
+        return await self._switchboard.speech.clear(self.call.id, uid)
 
     async def stop(self) -> list[Utterance]:
         """Stop all that is being said and that waits, what waits here included."""
         self._throw_away()
-        return await self._switchboard.stop(self.call.id, "all")
+        return await self._switchboard.speech.stop(self.call.id, "all")
 
     def _throw_away(self) -> None:
         self._items = deque(item for item in self._items if isinstance(item, Told))
@@ -248,7 +245,7 @@ class Take:
         self._closed = self._closed or "closed"
         self._news.set()
         if self._call is not None:
-            self._switchboard.close_door(self._call)
+            self._switchboard.reception.close_door(self._call)
 
     # -- what the booth and the leg say -------------------------------------------------------------------
 

@@ -181,7 +181,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
                     gender=voice.gender or "",
                     version=voice.version,
                 )
-                for voice in self._here.switchboard.voices()
+                for voice in self._here.switchboard.workers.voices()
             ]
             return pb.ListVoicesResponse(voices=voices, default_voice=self._here.settings.default_voice)
         raise AssertionError("aborted")

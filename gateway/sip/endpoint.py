@@ -48,7 +48,7 @@ class Endpoint:
         """Whether the registrar of each account, by its address, holds our contact."""
         self._settings = settings
         self._switchboard = switchboard
-        self._agent = SipAgent(_config(settings), self._on_event, switchboard.retry_after)
+        self._agent = SipAgent(_config(settings), self._on_event, switchboard.reception.retry_after)
         self._lines: dict[str, Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -109,7 +109,7 @@ class Endpoint:
     async def dial(self, dial: Dial, order: OpenCall) -> Call:
         """Place a call; it rings. ``order``: the leg, whose codec comes first in our offer.
 
-        Refusals ``invalid`` and those of ``Switchboard.open_call``.
+        Refusals ``invalid`` and those of ``Reception.open_call``.
         """
         settings = self._settings
         host, port = self.addresses[0]
@@ -149,7 +149,7 @@ class Endpoint:
         return call
 
     def _ringing(self, call_id: str) -> tuple[Call, Line]:
-        call = self._switchboard.call(call_id)
+        call = self._switchboard.registry.call(call_id)
         line = self._lines.get(call.sip.dialog) if call.sip is not None else None
         if line is None or not line.rings:
             raise Refusal("wrong_state", f"Call {call_id} is not an incoming call that rings")

@@ -139,7 +139,7 @@ class Line:
         self._waits = True
         if plan.early and self._agreed is not None and not self._agreed.held:
             self._agent.early(self.dialog, self._body())
-            self._switchboard.early(self.call.id)
+            self._switchboard.signalling.early(self.call.id)
         else:
             self._agent.ring(self.dialog)
         self._ring_timer = asyncio.get_running_loop().call_later(
@@ -185,7 +185,7 @@ class Line:
     # -- we call ------------------------------------------------------------------------------------------
 
     async def place(self, dialling: Dialling, order: OpenCall) -> Call:
-        """Open the leg and send the INVITE. Refusals as of ``Switchboard.open_call``."""
+        """Open the leg and send the INVITE. Refusals as of ``Reception.open_call``."""
         call = await self._open(order)
         if call.closing:  # and there was no dialog yet to be ended with it
             raise Refusal("unavailable", "The call was closed before it was placed; try again in a second")
@@ -195,7 +195,7 @@ class Line:
     # -- both ---------------------------------------------------------------------------------------------
 
     async def _open(self, order: OpenCall) -> Call:
-        call = self.call = await self._switchboard.open_call(order, self._heard)
+        call = self.call = await self._switchboard.reception.open_call(order, self._heard)
         logs.bind(call_id=call.id)
         address = str(self._settings.sip_media_address or call.local.address)
         self._negotiation.bind(address, call.local.port, call.local.rtcp_port)
@@ -204,7 +204,7 @@ class Line:
     async def _say(self, text: str) -> str:
         assert self.call is not None
         say = Say(requested_ns=time.monotonic_ns(), script=Script.from_text(text), text=text)
-        return (await self._switchboard.say(self.call.id, say)).id
+        return (await self._switchboard.speech.say(self.call.id, say)).id
 
     async def attend(self) -> None:
         """What happens to the dialog, until it is over; then the call is."""
@@ -227,16 +227,16 @@ class Line:
         match event:
             case Ringing(code=code, body=body):
                 self._early = body or self._early
-                self._switchboard.ringing(call.id, code)
+                self._switchboard.signalling.ringing(call.id, code)
             case Answered(body=body):
                 # some peers say it in the 183 and not again (RFC 3261 13.2.1)
-                self._switchboard.answered(call.id, self._hear_answer(body or self._early))
+                self._switchboard.signalling.answered(call.id, self._hear_answer(body or self._early))
             case Acknowledged(answer=answer):
                 self._acknowledged(answer, call)
             case Reoffered(offer=offer):
                 self._reoffered(offer, call)
             case Info(digit=digit, duration_ms=duration_ms):
-                self._switchboard.digit(call.id, digit, duration_ms)
+                self._switchboard.signalling.digit(call.id, digit, duration_ms)
 
     def _acknowledged(self, answer: str | None, call: Call) -> None:
         late = self._negotiation.offering  # the INVITE, or re-INVITE, brought no offer: our 200 did
@@ -244,9 +244,9 @@ class Line:
             self._agreed = self._hear_answer(answer)
         assert self._agreed is not None
         if call.state == "ringing":
-            self._switchboard.answered(call.id, self._agreed)
+            self._switchboard.signalling.answered(call.id, self._agreed)
         elif late:
-            self._switchboard.change(call.id, self._agreed)
+            self._switchboard.signalling.change(call.id, self._agreed)
 
     def _hear_answer(self, answer: str | None) -> Media:
         if answer is None:
@@ -260,7 +260,7 @@ class Line:
             return
         try:
             media = self._negotiation.hear_offer(offer)
-            self._switchboard.change(call.id, media)
+            self._switchboard.signalling.change(call.id, media)
         except (sdp.SdpError, sdp.NotAcceptable, Refusal) as error:
             refused = decline(error)
             self._agent.refuse_reoffer(self.dialog, refused.code, refused.reason)
@@ -284,7 +284,7 @@ class Line:
 
     async def _close(self, cause: CloseCause, sip_end: tuple[int, str] | None) -> None:
         if self.call is not None and self.call.state != "closed":
-            await self._switchboard.close_call(self.call.id, cause, sip_end)
+            await self._switchboard.registry.close_call(self.call.id, cause, sip_end)
 
     def _spawn(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(work)

@@ -95,7 +95,9 @@ def _rate(manner: OverSocket | ByPost) -> int:
 
 
 def _voice(manner: Manner, here: Context) -> str:
-    return speaker(manner.model, here.settings, here.switchboard.voices(), language_of_model(manner.model))
+    return speaker(
+        manner.model, here.settings, here.switchboard.workers.voices(), language_of_model(manner.model)
+    )
 
 
 # -- POST ---------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def _spoken(
     if not body.text.strip():
         raise Refusal("invalid", "text should hold something to say", field="text")
     sound = sound_of(options.output_format)
-    voice = speaker(voice_id, here.settings, here.switchboard.voices(), body.language_code or "")
+    voice = speaker(voice_id, here.settings, here.switchboard.workers.voices(), body.language_code or "")
     rate = (body.voice_settings and body.voice_settings.speed) or 1.0
     return flow.aloud(
         here, request, "elevenlabs", body.text, voice=voice, rate=rate, codec=sound.codec

@@ -74,7 +74,7 @@ async def _converse(websocket: WebSocket, voice_id: str, *, many: bool) -> None:
         )
         raise Refusal("invalid", detail, field="enable_ssml_parsing")
     sound = sound_of(options.output_format)
-    voice = speaker(voice_id, here.settings, here.switchboard.voices(), options.language_code)
+    voice = speaker(voice_id, here.settings, here.switchboard.workers.voices(), options.language_code)
     await websocket.accept()
     await _Session(here, websocket, sound, voice, options, many=many).run()
 

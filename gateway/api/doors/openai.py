@@ -95,7 +95,7 @@ async def create_speech(body: CreateSpeech, request: Request, here: Here) -> Res
     if not body.input.strip():
         raise Refusal("invalid", "input should hold something to say", field="input")
     name = body.voice if isinstance(body.voice, str) else body.voice.id
-    voice = speaker(name, here.settings, here.switchboard.voices())
+    voice = speaker(name, here.settings, here.switchboard.workers.voices())
     rate, factor = tempo.split(body.speed)
     sound = replace(_SOUNDS[body.response_format], tempo=factor)
     speech = flow.aloud(here, request, "openai", body.input, voice=voice, rate=rate)

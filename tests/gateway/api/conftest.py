@@ -118,19 +118,52 @@ class StandInCall:
         return self.request.webhook_url
 
 
-class StandIn:
-    """The switchboard's surface.
+class StandInDraining:
+    """``begun``: set when draining for good begins, for ``finishes`` seconds; it then ends with ``may_end``."""
 
-    ``breaks``: raised by whatever is asked next; ``gate``: opening waits for it; ``drains``: set when draining
-    begins, which then ends with ``may_end``.
+    def __init__(self) -> None:
+        self.on = False
+        self.left: float | None = None
+        self.finishes: float | None = None
+        self.begun: asyncio.Event | None = None
+        self.may_end = asyncio.Event()
+
+    async def finish(self, limit_seconds: float) -> None:
+        self.on, self.finishes = True, limit_seconds
+        if self.begun is not None:
+            self.begun.set()
+            await asyncio.wait_for(self.may_end.wait(), limit_seconds)
+
+    def start(self, limit_seconds: float | None) -> None:
+        self.on, self.left = True, limit_seconds
+
+    def stop(self) -> None:
+        if self.finishes is not None:
+            raise Refusal("wrong_state", "The gateway is shutting down")
+        self.on, self.left = False, None
+
+
+class StandInWorkers(SimpleNamespace):
+    """The crew, of one worker of each kind."""
+
+    @property
+    def headroom(self) -> float:
+        return max((seat.demand.headroom for seat in self.synthesis), default=0.0)
+
+
+class StandIn:
+    """The switchboard's surface; all that it is made of but draining is one here.
+
+    ``breaks``: raised by whatever is asked next; ``gate``: opening waits for it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.obstacle: str | None = None
-        self.sound = True
+        self.registry = self.reception = self.speech = self.sound = self
+        self.draining = StandInDraining()
+        self.hindered: str | None = None
+        self.healthy = True
         self.owned: Counter[str] = Counter()
-        self.draining = False
         self.events = EventLog(settings.events_per_call, settings.events_retained, "run")
         self.breaks: Exception | None = None
         self.gate: asyncio.Event | None = None
@@ -144,10 +177,11 @@ class StandIn:
         demand = Demand(settings.synthesis_limit)
         demand.learn(costs)
         process = SimpleNamespace(pid=os.getpid())
-        self.workers = SimpleNamespace(
+        self.workers = StandInWorkers(
             log_level="INFO",
             set_log_level=self._set_log_level,
             renew_voices=self._renew_voices,
+            voices=lambda: VOICES,
             media=(
                 SimpleNamespace(
                     index=0, ring=self.ring, alive=True, restarts=0, worker=process, headroom=0.75
@@ -169,10 +203,6 @@ class StandIn:
         self.renewed: tuple[list[str], list[str]] = ([], [])
         self.started = self.closed = False
         self.start_fails: Exception | None = None
-        self.drained: float | None = None
-        self.drained_in: float | None = None
-        self.drains: asyncio.Event | None = None
-        self.may_end = asyncio.Event()
 
     def _set_log_level(self, level: str) -> None:
         self.workers.log_level = level
@@ -191,31 +221,12 @@ class StandIn:
         self.closed = True
         self.events.close()
 
-    async def drain(self, limit_seconds: float) -> None:
-        self.draining = True
-        self.obstacle = "draining"
-        self.drained = limit_seconds
-        if self.drains is not None:
-            self.drains.set()
-            await asyncio.wait_for(self.may_end.wait(), limit_seconds)
-
-    def start_draining(self, limit_seconds: float | None) -> None:
-        self.draining, self.drained_in, self.obstacle = True, limit_seconds, "draining"
-
-    def stop_draining(self) -> None:
-        if self.drained is not None:
-            raise Refusal("wrong_state", "The gateway is shutting down")
-        self.draining, self.drained_in, self.obstacle = False, None, None
-
-    def voices(self) -> tuple[VoiceInfo, ...]:
-        return VOICES
+    @property
+    def obstacle(self) -> str | None:
+        return "draining" if self.draining.on else self.hindered
 
     def doors(self) -> list[StandInCall]:
         return []
-
-    @property
-    def headroom(self) -> float:
-        return max((seat.demand.headroom for seat in self.workers.synthesis), default=0.0)
 
     def webhook_url(self, call_id: str) -> str | None:
         url = next((call.webhook_url for call in self.opened if call.id == call_id), None)
@@ -240,7 +251,7 @@ class StandIn:
         self._broken()
         if self.gate is not None:
             await self.gate.wait()
-        if self.draining:
+        if self.draining.on:
             raise Refusal("draining", "The gateway takes no new calls", retry_after=30)
         if request.owner_limit and self.owned[request.owner] >= request.owner_limit:
             raise Refusal("too_many_calls", "VOXTRUNK_KEY_MAX_CALLS are open", retry_after=5)

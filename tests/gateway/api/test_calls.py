@@ -169,7 +169,7 @@ async def test_a_full_gateway_says_when_to_come_back(in_process: Callable[..., A
         assert (answer.status_code, answer.json()["code"]) == (503, "at_capacity")
         assert answer.json()["retryable"] is True
         assert answer.headers["retry-after"] == "5"
-        api.board.draining = True
+        api.board.draining.on = True
         answer = await api.http.post("/v1/calls", json={"rtp": RTP})
         assert (answer.status_code, answer.json()["code"]) == (503, "draining")
         assert answer.headers["retry-after"] == "30"

@@ -24,7 +24,7 @@ async def test_a_drain_is_begun_and_taken_back(api: Any) -> None:
 
 
 async def test_after_sigterm_it_is_not_taken_back(api: Any) -> None:
-    await api.board.drain(30)
+    await api.board.draining.finish(30)
     again = await api.http.delete("/v1/drain")
     assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
 
@@ -32,4 +32,4 @@ async def test_after_sigterm_it_is_not_taken_back(api: Any) -> None:
 @pytest.mark.parametrize("body", [{"seconds": -1}, {"seconds": 1e9}, {"seconds": "1"}, {"minutes": 1}])
 async def test_a_wrong_limit_is_refused(api: Any, body: dict[str, object]) -> None:
     assert (await api.http.post("/v1/drain", json=body)).status_code == 422
-    assert not api.board.draining
+    assert not api.board.draining.on

@@ -39,7 +39,7 @@ async def test_live_is_one_question_and_ready_another(api: Any) -> None:
         ("full", 503, "full"),
         ("voiceless", 503, "voiceless"),
     ):
-        api.board.obstacle = obstacle
+        api.board.hindered = obstacle
         answer = await api.http.get("/health/ready")
         assert (answer.status_code, answer.json()["status"]) == (status, word)
         assert ("retry-after" in answer.headers) is (status == 503)
@@ -56,7 +56,7 @@ async def test_live_says_which_loop_stands_still(api: Any) -> None:
         (True, 11, 0, ["media-0"]),
         (True, 0, 61, ["synthesis-0"]),
     ):
-        api.board.sound = sound
+        api.board.healthy = sound
         api.board.tick(now_ns - media_age * 1_000_000_000)
         synthesis.heard_ns = now_ns - synthesis_age * 1_000_000_000
         answer = await api.http.get("/health/live")
@@ -80,9 +80,9 @@ async def test_health_names_what_is_wrong(in_process: Callable[..., Any]) -> Non
         assert await failing() == set()
         report = (await api.http.get("/health")).json()
         assert (report["model_loaded"], report["gpu_available"]) == (True, False)
-        api.board.sound = False
+        api.board.healthy = False
         assert await failing() == {"control"}
-        api.board.sound = True
+        api.board.healthy = True
         media.alive = False
         assert await failing() == {"media_workers"}
         media.alive, synthesis.alive = True, False
@@ -104,10 +104,10 @@ async def test_health_names_what_is_wrong(in_process: Callable[..., Any]) -> Non
             synthesis.demand.change(burden, None)
         await api.open()
         assert await failing() == {"capacity"}
-        api.board.draining = True
+        api.board.draining.on = True
         assert await failing() == {"capacity", "draining"}
         await api.http.delete("/v1/calls/c_0")
-        api.board.draining = False
+        api.board.draining.on = False
         api.board.tick(time.monotonic_ns() - 2_000_000_000)
         assert await failing() == {"media_workers"}, "a pacer that hangs is not up"
 
@@ -176,13 +176,13 @@ async def test_a_scrape_reads_every_process(api: Any) -> None:
 
 async def test_first_audio_and_requests_are_observed(api: Any) -> None:
     call_id = await api.open()
-    call = api.board.call(call_id)
+    call = api.board.registry.call(call_id)
     for uid, seconds in (("a", 0.025), ("b", 0.25)):
         await api.http.post(f"/v1/calls/{call_id}/utterances", json={"text": "Hello.", "id": uid})
-        api.board.utterance(call_id, uid).first_audio_ms = seconds * 1000
+        api.board.speech.utterance(call_id, uid).first_audio_ms = seconds * 1000
         api.board.publish(call, "utterance.started", uid)
-    api.board.utterance(call_id, "a").apply("start")
-    api.board.utterance(call_id, "a").apply("finish")
+    api.board.speech.utterance(call_id, "a").apply("start")
+    api.board.speech.utterance(call_id, "a").apply("finish")
     api.board.publish(call, "utterance.finished", "a")
     report = {"fraction_lost": 0.02, "jitter_ms": 4.0, "round_trip_ms": None}
     api.board.publish(call, "call.quality", **report)
@@ -231,12 +231,10 @@ def test_two_gateways_in_one_process_do_not_collide() -> None:
     from types import SimpleNamespace
 
     board: Any = SimpleNamespace(
-        calls=list,
-        doors=list,
+        registry=SimpleNamespace(calls=list, doors=list, owned={}),
         workers=SimpleNamespace(media=(), synthesis=()),
         settings=SimpleNamespace(max_calls=1, default_voice="espeak:de"),
         obstacle="unavailable",
-        owned={},
     )
     webhooks: Any = SimpleNamespace(
         counts=SimpleNamespace(delivered=1, failed=2, given_up=3, dropped=4), waiting=5

@@ -80,7 +80,7 @@ async def test_a_scope_opens_its_routes_and_no_others(in_process: Callable[..., 
     )
     has = {"speak": {"speak"}, "read": {"read"}, "admin": {"admin"}, "usual": {"speak", "read"}}
     async with in_process(api_keys_file=file) as api:
-        await api.board.open_call(request_of(api))
+        await api.board.reception.open_call(request_of(api))
         tried = 0
         for template, methods in TABLE.items():
             path = re.sub(r"\{[^}]+\}", "x", template)

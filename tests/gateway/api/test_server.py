@@ -45,19 +45,19 @@ def test_a_signal_drains_and_ends(make_board: Callable[..., Any], number: signal
             body = {"rtp": {"address": "127.0.0.1", "port": 40000}}
             assert (await http.post("/v1/calls", json=body)).status_code == 201
             async with http.stream("GET", "/v1/events") as stream:
-                board.drains = asyncio.Event()
+                board.draining.begun = asyncio.Event()
                 os.kill(os.getpid(), number)
-                await asyncio.wait_for(board.drains.wait(), 10)
-                assert board.drained == 7
+                await asyncio.wait_for(board.draining.begun.wait(), 10)
+                assert board.draining.finishes == 7
                 assert (await http.get("/health/ready")).json()["status"] == "draining"
                 refused = await http.post("/v1/calls", json=body)
                 assert (refused.status_code, refused.json()["code"]) == (503, "draining")
                 assert (await http.get("/v1/calls/c_0")).status_code == 200
-                board.may_end.set()
+                board.draining.may_end.set()
                 await stream.aread()
         assert task.done()
         assert board.closed
-        assert board.call("c_0").cause == "closed"
+        assert board.registry.call("c_0").cause == "closed"
         board.ring.close()
 
     uvloop.run(run())
@@ -66,10 +66,10 @@ def test_a_signal_drains_and_ends(make_board: Callable[..., Any], number: signal
 def test_a_second_signal_ends_the_wait(make_board: Callable[..., Any]) -> None:
     async def run() -> None:
         board = make_board(drain_seconds=3600)
-        board.drains = asyncio.Event()
+        board.draining.begun = asyncio.Event()
         async with running(board):
             os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait_for(board.drains.wait(), 10)
+            await asyncio.wait_for(board.draining.begun.wait(), 10)
             os.kill(os.getpid(), signal.SIGTERM)
         assert board.closed
         board.ring.close()

@@ -45,7 +45,7 @@ async def test_a_socket_ends_with_its_call(on_port: Callable[..., Any]) -> None:
             await socket.send_str("{")
             told = await socket.receive_json()
             assert (told["type"], told["code"]) == ("error", "bad_request")
-            await api.board.close_call(call)
+            await api.board.registry.close_call(call)
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
             assert socket.close_code == 1000
 

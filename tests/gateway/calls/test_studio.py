@@ -85,7 +85,7 @@ class Leg:
 
     async def __aenter__(self):
         port = self._socket.getsockname()[1]
-        self.call = await self.board.open_call(
+        self.call = await self.board.reception.open_call(
             OpenCall("127.0.0.1", port, codec=self.codec, silence="suppress", rtcp_mux=True)
         )
         self._listening = asyncio.create_task(self._listen())
@@ -102,7 +102,7 @@ class Leg:
         await asyncio.sleep(0.02)
 
     async def __aexit__(self, *_):
-        await self.board.close_call(self.call.id)
+        await self.board.registry.close_call(self.call.id)
         self._listening.cancel()
         self._socket.close()
 
@@ -110,7 +110,7 @@ class Leg:
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
 async def test_a_client_is_handed_what_a_telephone_leg_is_sent(board, doors, codec):
     async with Leg(board, codec) as leg:
-        said = await board.say(leg.call.id, say(TEXT))
+        said = await board.speech.say(leg.call.id, say(TEXT))
         handed = await heard(doors, say(TEXT), codec=codec)
         await leg.finish(said)
         assert handed == leg.octets
@@ -234,9 +234,9 @@ async def test_it_is_bounded_and_belongs_to_its_key(board, doors):
     takes = [doors.take("test", owner="ivr", owner_limit=DOORS + 1) for _ in range(DOORS)]
     for take in takes:
         await take.__aenter__()
-    assert board.owned["ivr"] == DOORS
-    assert not any(call.request.door for call in board.calls())
-    assert [call.request.door for call in board.doors()] == ["test"] * DOORS
+    assert board.registry.owned["ivr"] == DOORS
+    assert not any(call.request.door for call in board.registry.calls())
+    assert [call.request.door for call in board.registry.doors()] == ["test"] * DOORS
     with pytest.raises(Refusal, match="VOXTRUNK_DOORS_MAX") as full:
         await doors.take("test").__aenter__()
     assert full.value.code == "at_capacity"
@@ -245,7 +245,7 @@ async def test_it_is_bounded_and_belongs_to_its_key(board, doors):
     for take in takes:
         take.close()
     await gone(board)
-    assert board.owned["ivr"] == 0
+    assert board.registry.owned["ivr"] == 0
 
 
 async def test_what_cannot_be_said_is_refused(board, doors):
@@ -287,7 +287,8 @@ async def test_no_leg_pays_for_it(board, doors):
     text = lengthy(40, 600)
     async with Leg(board) as one, Leg(board) as two:
         spoken = [
-            await board.say(leg.call.id, say(lengthy(2, 700 + 10 * n))) for n, leg in enumerate((one, two))
+            await board.speech.say(leg.call.id, say(lengthy(2, 700 + 10 * n)))
+            for n, leg in enumerate((one, two))
         ]
         handed = await asyncio.gather(*(heard(doors, say(text, rate=r)) for r in (1.0, 1.1, 1.2)))
         assert min(map(len, handed)) > 60 * 8000
@@ -302,9 +303,9 @@ async def test_a_take_ends_with_the_gateway(board, doors):
     async with doors.take("test") as take:
         await take.say(say(lengthy(500)))
         await anext(take.items())
-        asyncio.get_running_loop().call_later(0.05, lambda: board.start_draining(0))
+        asyncio.get_running_loop().call_later(0.05, lambda: board.draining.start(0))
         with pytest.raises(Refusal, match="shutting down"):
             [item async for item in take.items()]
         with pytest.raises(Refusal, match="no new calls"):
             await doors.take("test").__aenter__()
-    board.stop_draining()
+    board.draining.stop()

@@ -88,30 +88,30 @@ async def test_a_call_from_opening_to_closing(board, peer):
     board.on_event = lambda call, note: (
         first_audio.append(note.data["first_audio_ms"]) if note.type == "utterance.started" else None
     )
-    call = await board.open_call(target(peer, client_state="mine"))
+    call = await board.reception.open_call(target(peer, client_state="mine"))
     assert (call.state, call.codec, call.payload_type, call.voice) == ("open", "PCMU", 0, "espeak:en-us")
     assert call.local.port in range(31000, 31200)
-    assert board.call(call.id) is call
-    assert call in board.calls()
-    utterance = await board.say(call.id, say("Hello."))
+    assert board.registry.call(call.id) is call
+    assert call in board.registry.calls()
+    utterance = await board.speech.say(call.id, say("Hello."))
     assert (utterance.state, utterance.position) == ("queued", 0)
-    await until(lambda: board.utterance(call.id, utterance.id).ended)
+    await until(lambda: board.speech.utterance(call.id, utterance.id).ended)
     assert (utterance.state, utterance.cause, utterance.spoken_text) == ("finished", "normal", "Hello.")
     assert utterance.spoken_ms == utterance.duration_ms > 200
     assert first_audio == [utterance.first_audio_ms]
     assert utterance.requested_ns < utterance.queued_ns < utterance.made_ns
 
-    final = await board.close_call(call.id)
+    final = await board.registry.close_call(call.id)
     assert final is call
     assert (call.state, call.cause) == ("closed", "closed")
     assert call.statistics.packets >= utterance.spoken_ms // 20
-    assert await board.close_call(call.id) is call
+    assert await board.registry.close_call(call.id) is call
     with pytest.raises(Refusal, match="closed"):
-        await board.say(call.id, say("Too late."))
+        await board.speech.say(call.id, say("Too late."))
     with pytest.raises(Refusal) as paused:
-        await board.pause(call.id)
+        await board.speech.pause(call.id)
     assert paused.value.code == "wrong_state"
-    assert await board.stop_utterance(call.id, utterance.id) == []
+    assert await board.speech.stop_utterance(call.id, utterance.id) == []
     types = [event.type for event in board.events.after(call.id)]
     assert types == ["call.opened", "utterance.started", "utterance.finished", "call.closed"]
     times = [event.time for event in board.events.after(call.id)]
@@ -122,10 +122,13 @@ async def test_a_call_from_opening_to_closing(board, peer):
 
 
 async def test_stop_answers_with_what_left_on_the_wire(board, peer):
-    call = await board.open_call(target(peer, silence="suppress"))
-    current, queued = await board.say(call.id, say(LONG)), await board.say(call.id, say("Next."))
-    await until(lambda: board.utterance(call.id, current.id).heard > 20)
-    assert await board.stop(call.id, "all") == [current, queued]
+    call = await board.reception.open_call(target(peer, silence="suppress"))
+    current, queued = (
+        await board.speech.say(call.id, say(LONG)),
+        await board.speech.say(call.id, say("Next.")),
+    )
+    await until(lambda: board.speech.utterance(call.id, current.id).heard > 20)
+    assert await board.speech.stop(call.id, "all") == [current, queued]
     assert (current.state, queued.state, queued.spoken_ms) == ("stopped", "stopped", 0)
     await asyncio.sleep(0.1)
     packets = 0
@@ -138,29 +141,29 @@ async def test_stop_answers_with_what_left_on_the_wire(board, peer):
     assert current.spoken_ms == 20 * (packets - 1), "what dies away does not count"
     assert current.text == current.spoken_text + current.remaining_text
     assert 0 < len(current.spoken_text) < len(LONG)
-    await board.close_call(call.id)
+    await board.registry.close_call(call.id)
 
 
 async def test_pause_and_resume(board, peer):
-    call = await board.open_call(target(peer))
-    utterance = await board.say(call.id, say(LONG))
-    await until(lambda: board.utterance(call.id, utterance.id).heard > 4)
-    assert (await board.pause(call.id)).paused
+    call = await board.reception.open_call(target(peer))
+    utterance = await board.speech.say(call.id, say(LONG))
+    await until(lambda: board.speech.utterance(call.id, utterance.id).heard > 4)
+    assert (await board.speech.pause(call.id)).paused
     await asyncio.sleep(0.05)  # a packet may have been leaving
-    held = board.utterance(call.id, utterance.id).heard
+    held = board.speech.utterance(call.id, utterance.id).heard
     await asyncio.sleep(0.2)
-    assert board.utterance(call.id, utterance.id).heard == held
+    assert board.speech.utterance(call.id, utterance.id).heard == held
     assert utterance.state == "paused"
-    await board.resume(call.id)
-    await until(lambda: board.utterance(call.id, utterance.id).heard > held)
-    await board.close_call(call.id)
+    await board.speech.resume(call.id)
+    await until(lambda: board.speech.utterance(call.id, utterance.id).heard > held)
+    await board.registry.close_call(call.id)
     assert utterance.cause == "call_closed"
 
 
 async def test_the_callers_digit_barges_in(board, peer):
-    call = await board.open_call(target(peer))
-    utterance = await board.say(call.id, say(LONG))
-    await until(lambda: board.utterance(call.id, utterance.id).heard > 4)
+    call = await board.reception.open_call(target(peer))
+    utterance = await board.speech.say(call.id, say(LONG))
+    await until(lambda: board.speech.utterance(call.id, utterance.id).heard > 4)
     for sequence, end in enumerate((0, 0x80, 0x80, 0x80)):
         header = struct.pack("!BBHII", 0x80, 101 | (0x80 if sequence == 0 else 0), sequence, 1000, 7)
         peer.sendto(header + struct.pack("!BBH", 5, end | 10, 800), call.local[:2])
@@ -169,12 +172,12 @@ async def test_the_callers_digit_barges_in(board, peer):
     assert [dict(event.data) for event in told(board, call, "call.dtmf")] == [
         {"digit": "5", "duration_ms": None}
     ]
-    await board.close_call(call.id)
+    await board.registry.close_call(call.id)
 
 
 async def test_digits_go_out_unless_the_call_has_none(board, peer):
-    call = await board.open_call(target(peer, silence="suppress"))
-    await board.send_dtmf(call.id, "1", 40)
+    call = await board.reception.open_call(target(peer, silence="suppress"))
+    await board.sound.send_dtmf(call.id, "1", 40)
     seen = []
 
     def event_seen():
@@ -185,12 +188,12 @@ async def test_digits_go_out_unless_the_call_has_none(board, peer):
                 return 101 in seen
 
     await until(event_seen)
-    await board.close_call(call.id)
-    without = await board.open_call(target(peer, dtmf_payload_type=None))
+    await board.registry.close_call(call.id)
+    without = await board.reception.open_call(target(peer, dtmf_payload_type=None))
     with pytest.raises(Refusal) as refusal:
-        await board.send_dtmf(without.id, "1", 40)
+        await board.sound.send_dtmf(without.id, "1", 40)
     assert refusal.value.code == "wrong_state"
-    await board.close_call(without.id)
+    await board.registry.close_call(without.id)
 
 
 async def test_refusals(board, peer):
@@ -201,54 +204,54 @@ async def test_refusals(board, peer):
         (target(peer, owner_allow=(ip_network("127.0.0.2/32"),)), "target_not_allowed"),
     ):
         with pytest.raises(Refusal) as refusal:
-            await board.open_call(request)
+            await board.reception.open_call(request)
         assert refusal.value.code == code
     # nor may its peer have it sent elsewhere later
-    bound = await board.open_call(target(peer, owner_allow=(ip_network("127.0.0.1/32"),)))
+    bound = await board.reception.open_call(target(peer, owner_allow=(ip_network("127.0.0.1/32"),)))
     with pytest.raises(Refusal, match="rtp_allow"):
-        board.change(bound.id, Media("127.0.0.2", 4000, 4001, "PCMU", 0, 20, 101, held=False))
-    await board.close_call(bound.id)
-    for ask in (board.close_call, board.pause, board.resume):
+        board.signalling.change(bound.id, Media("127.0.0.2", 4000, 4001, "PCMU", 0, 20, 101, held=False))
+    await board.registry.close_call(bound.id)
+    for ask in (board.registry.close_call, board.speech.pause, board.speech.resume):
         with pytest.raises(Refusal) as unknown:
             await ask("c_none")
         assert unknown.value.code == "unknown_call"
     with pytest.raises(Refusal, match="c_none"):
-        board.call("c_none")
+        board.registry.call("c_none")
 
 
 async def test_a_full_gateway_refuses_and_has_room_again(board, peer):
-    calls = await asyncio.gather(*(board.open_call(target(peer)) for _ in range(MAX_CALLS)))
+    calls = await asyncio.gather(*(board.reception.open_call(target(peer)) for _ in range(MAX_CALLS)))
     with pytest.raises(Refusal) as full:
-        await board.open_call(target(peer))
+        await board.reception.open_call(target(peer))
     assert (full.value.code, full.value.retry_after) == ("at_capacity", 5)
     assert {call.playlist.ring for call in calls} == {0, 1}
-    await asyncio.gather(*(board.close_call(call.id) for call in calls))
-    again = await board.open_call(target(peer))
-    await board.close_call(again.id)
+    await asyncio.gather(*(board.registry.close_call(call.id) for call in calls))
+    again = await board.reception.open_call(target(peer))
+    await board.registry.close_call(again.id)
 
 
 async def test_rows_come_back(board, peer):
     for _ in range(40):  # more than there are rows
-        call = await board.open_call(target(peer))
-        await board.say(call.id, say("Hi."))
-        await board.close_call(call.id)
+        call = await board.reception.open_call(target(peer))
+        await board.speech.say(call.id, say("Hi."))
+        await board.registry.close_call(call.id)
     await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
     assert not any(seat.legs or seat.openings for seat in board.workers.media)
     assert not any(seat.legs for seat in board.workers.synthesis)
 
 
 async def test_a_leg_that_nobody_waits_for_is_closed_again(board, peer):
-    asking = asyncio.create_task(board.open_call(target(peer)))
+    asking = asyncio.create_task(board.reception.open_call(target(peer)))
     await asyncio.sleep(0)  # the worker is asked
     assert sum(len(seat.openings) for seat in board.workers.media) == 1
-    before = len(board.calls())
+    before = len(board.registry.calls())
     asking.cancel()
     await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
-    assert len(board.calls()) == before
+    assert len(board.registry.calls()) == before
 
 
 async def test_max_seconds_closes(board, peer):
-    call = await board.open_call(target(peer, max_seconds=1))
+    call = await board.reception.open_call(target(peer, max_seconds=1))
     await until(lambda: call.state == "closed")
     assert call.cause == "max_seconds"
     assert 0.9 < (call.closed_at - call.opened_at).total_seconds() < 5
@@ -258,7 +261,7 @@ async def test_a_target_that_refuses_closes_its_call(board):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
-    call = await board.open_call(OpenCall("127.0.0.1", port, rtcp_mux=True))
+    call = await board.reception.open_call(OpenCall("127.0.0.1", port, rtcp_mux=True))
     await until(lambda: call.state == "closed")
     assert call.cause == "unreachable"
     assert told(board, call, "call.quality")[0].data["unreachable"] is True
@@ -266,9 +269,11 @@ async def test_a_target_that_refuses_closes_its_call(board):
 
 
 async def test_a_media_worker_that_is_killed_takes_only_its_calls_along(board, peer):
-    calls = [await board.open_call(target(peer)) for _ in range(4)]
-    said = [await board.say(call.id, say(LONG)) for call in calls]
-    await until(lambda: all(board.utterance(c.id, u.id).heard > 4 for c, u in zip(calls, said, strict=True)))
+    calls = [await board.reception.open_call(target(peer)) for _ in range(4)]
+    said = [await board.speech.say(call.id, say(LONG)) for call in calls]
+    await until(
+        lambda: all(board.speech.utterance(c.id, u.id).heard > 4 for c, u in zip(calls, said, strict=True))
+    )
     seat = board.workers.media[0]
     os.kill(seat.worker.pid, signal.SIGKILL)
     lost = [call for call in calls if call.playlist.ring == 0]
@@ -285,35 +290,38 @@ async def test_a_media_worker_that_is_killed_takes_only_its_calls_along(board, p
     assert board.obstacle is None  # the other one carries on
     await until(lambda: seat.alive)
     assert seat.restarts == 1
-    new = await board.open_call(target(peer))
+    new = await board.reception.open_call(target(peer))
     assert new.playlist.ring == 0
-    utterance = await board.say(new.id, say("Here again."))
-    await until(lambda: board.utterance(new.id, utterance.id).ended)
+    utterance = await board.speech.say(new.id, say("Here again."))
+    await until(lambda: board.speech.utterance(new.id, utterance.id).ended)
     assert utterance.state == "finished"
-    await asyncio.gather(*(board.close_call(call.id) for call in [*kept, new]))
+    await asyncio.gather(*(board.registry.close_call(call.id) for call in [*kept, new]))
     await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
 
 
 async def test_a_synthesis_worker_that_hangs_is_replaced_and_costs_no_word(board, peer):
-    call = await board.open_call(target(peer))
+    call = await board.reception.open_call(target(peer))
     text = LONG[: len(LONG) // 3]
-    current, queued = await board.say(call.id, say(text)), await board.say(call.id, say("And this one."))
-    await until(lambda: board.utterance(call.id, current.id).heard > 4)
+    current, queued = (
+        await board.speech.say(call.id, say(text)),
+        await board.speech.say(call.id, say("And this one.")),
+    )
+    await until(lambda: board.speech.utterance(call.id, current.id).heard > 4)
     seat = board.workers.synthesis[0]
     os.kill(seat.worker.pid, signal.SIGSTOP)
     await until(lambda: board.obstacle is not None)
-    assert board.voices()
+    assert board.workers.voices()
     with pytest.raises(Refusal) as refusal:
-        await board.open_call(target(peer))
+        await board.reception.open_call(target(peer))
     assert (refusal.value.code, refusal.value.kind.status) == ("unavailable", 503)
-    late = await board.say(call.id, say("Late."))
-    await until(lambda: board.utterance(call.id, late.id).ended, 40)
+    late = await board.speech.say(call.id, say("Late."))
+    await until(lambda: board.speech.utterance(call.id, late.id).ended, 40)
     assert [entry.state for entry in (current, queued, late)] == ["finished"] * 3
     assert current.resume is not None
     assert current.spoken_text == text
     assert len(told(board, call, "utterance.finished")) == 3
     assert board.obstacle is None
-    await board.close_call(call.id)
+    await board.registry.close_call(call.id)
 
 
 HANGING = """
@@ -333,11 +341,14 @@ worker.main()
 
 async def test_an_engine_that_hangs_fails_its_utterance_and_no_other(peer):
     async with running(settings(media_workers=1), (sys.executable, "-c", HANGING)) as board:
-        call, other = [await board.open_call(target(peer)) for _ in range(2)]
-        hanging, after = await board.say(call.id, say("On forever.")), await board.say(call.id, say("Next."))
-        beside = await board.say(other.id, say("Beside it."))
+        call, other = [await board.reception.open_call(target(peer)) for _ in range(2)]
+        hanging, after = (
+            await board.speech.say(call.id, say("On forever.")),
+            await board.speech.say(call.id, say("Next.")),
+        )
+        beside = await board.speech.say(other.id, say("Beside it."))
         for each, of in ((hanging, call), (after, call), (beside, other)):
-            await until(lambda each=each, of=of: board.utterance(of.id, each.id).ended)
+            await until(lambda each=each, of=of: board.speech.utterance(of.id, each.id).ended)
         assert (hanging.state, hanging.failure[0]) == ("failed", "engine_error")
         assert "0.5 s" in hanging.failure[1]
         assert (after.state, beside.state) == ("finished", "finished")
@@ -347,17 +358,17 @@ async def test_an_engine_that_hangs_fails_its_utterance_and_no_other(peer):
 async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_or_another_has_room(peer):
     async with running(settings(media_workers=1, synthesis_workers=2)) as board:
         first, second = board.workers.synthesis
-        calls = [await board.open_call(target(peer)) for _ in range(2)]
+        calls = [await board.reception.open_call(target(peer)) for _ in range(2)]
         assert [len(seat.legs) for seat in (first, second)] == [1, 1]
         call = calls[0]
         await until(lambda: first.statistics and second.statistics)
         cost = first.demand.cost("espeak:en-us")
         assert cost in first.statistics.costs, "it was tried before the first call"
         assert 0 < cost.ratio < 0.5
-        known = await board.say(call.id, say("Known."))
+        known = await board.speech.say(call.id, say("Known."))
         assert first.demand.total > 0
-        assert board.headroom == 1, "the other worker is idle"
-        await until(lambda: board.utterance(call.id, known.id).ended)
+        assert board.workers.headroom == 1, "the other worker is idle"
+        await until(lambda: board.speech.utterance(call.id, known.id).ended)
         assert first.demand.total == 0
         assert first.statistics.utilisation < 1
         assert first.demand.cost("espeak:en-us").ratio != cost.ratio, "it is measured as it speaks"
@@ -365,66 +376,66 @@ async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_o
         heavy = Burden("remote:slow", True)
         for seat in (first, second, first, second):
             seat.demand.change(None, heavy)
-        assert board.headroom < 0
+        assert board.workers.headroom < 0
         with pytest.raises(Refusal, match="VOXTRUNK_SYNTHESIS_LIMIT") as refusal:
-            await board.say(call.id, say("News."))
+            await board.speech.say(call.id, say("News."))
         assert (refusal.value.code, refusal.value.retry_after) == ("at_capacity", 2)
         assert "espeak:en-us takes" in refusal.value.detail
         assert first.refused == {"espeak:en-us": 1}
-        again = await board.say(call.id, say("Known."))
-        await until(lambda: board.utterance(call.id, again.id).ended)
+        again = await board.speech.say(call.id, say("Known."))
+        await until(lambda: board.speech.utterance(call.id, again.id).ended)
         assert (again.state, again.cached) == ("finished", True)
-        new = await board.open_call(target(peer))  # it may want to play prompts
-        await board.close_call(new.id)
+        new = await board.reception.open_call(target(peer))  # it may want to play prompts
+        await board.registry.close_call(new.id)
 
         for _ in range(2):
             second.demand.change(heavy, None)
-        news = await board.say(call.id, say("News."))
+        news = await board.speech.say(call.id, say("News."))
         assert call.playlist.parting
-        await until(lambda: board.utterance(call.id, news.id).ended)
+        await until(lambda: board.speech.utterance(call.id, news.id).ended)
         assert news.state == "finished"
         assert [len(seat.legs) for seat in (first, second)] == [0, 2]
-        await asyncio.gather(*(board.close_call(call.id) for call in calls))
+        await asyncio.gather(*(board.registry.close_call(call.id) for call in calls))
         await until(lambda: all(seat.rows.free == 16 for seat in board.workers.media))
         assert first.demand.total > second.demand.total == 0
 
 
 async def test_draining_lets_calls_finish_and_may_be_taken_back_until_the_end(peer):
     async with running(settings(media_workers=1)) as board:
-        speaking = await board.open_call(target(peer))
-        idle = await board.open_call(target(peer))
-        utterance = await board.say(speaking.id, say("Let me finish."))
-        board.start_draining(None)
+        speaking = await board.reception.open_call(target(peer))
+        idle = await board.reception.open_call(target(peer))
+        utterance = await board.speech.say(speaking.id, say("Let me finish."))
+        board.draining.start(None)
         assert board.obstacle == "draining"
-        assert board.retry_after() == 30
+        assert board.reception.retry_after() == 30
         with pytest.raises(Refusal) as refusal:
-            await board.open_call(target(peer))
+            await board.reception.open_call(target(peer))
         assert refusal.value.code == "draining"
-        board.stop_draining()
+        board.draining.stop()
         assert board.obstacle is None
-        await board.close_call((await board.open_call(target(peer))).id)
-        board.start_draining(3600)
-        assert 3590 < board.drained_in <= 3600
-        ending = asyncio.create_task(board.drain(20))
+        await board.registry.close_call((await board.reception.open_call(target(peer))).id)
+        board.draining.start(3600)
+        assert 3590 < board.draining.left <= 3600
+        ending = asyncio.create_task(board.draining.finish(20))
         await until(lambda: utterance.ended)
         assert utterance.state == "finished"
         with pytest.raises(Refusal, match="cannot be taken back"):
-            board.stop_draining()
+            board.draining.stop()
         assert not ending.done(), "a call that says nothing is a call"
-        await board.say(idle.id, say("And me."))
-        await board.close_call(speaking.id)
-        await board.close_call(idle.id)
+        await board.speech.say(idle.id, say("And me."))
+        await board.registry.close_call(speaking.id)
+        await board.registry.close_call(idle.id)
         await asyncio.wait_for(ending, 2)
         assert {call.cause for call in (speaking, idle)} == {"closed"}
 
 
 async def test_draining_has_a_limit_and_closed_calls_are_forgotten(peer):
     async with running(settings(media_workers=1, closed_call_seconds=0)) as board:
-        call = await board.open_call(target(peer))
-        utterance = await board.say(call.id, say(LONG))
-        await board.drain(0.3)
+        call = await board.reception.open_call(target(peer))
+        utterance = await board.speech.say(call.id, say(LONG))
+        await board.draining.finish(0.3)
         assert (call.state, call.cause, utterance.cause) == ("closed", "drained", "call_closed")
-        await until(lambda: not board.calls())
+        await until(lambda: not board.registry.calls())
         assert board.events.after(call.id) == []
 
 
@@ -461,33 +472,35 @@ class running:
 
 
 async def test_a_key_has_so_many_calls_and_no_more(board, peer):
-    first, second = [await board.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(2)]
-    assert board.owned["a"] == 2
+    first, second = [
+        await board.reception.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(2)
+    ]
+    assert board.registry.owned["a"] == 2
     with pytest.raises(Refusal) as refused:
-        await board.open_call(target(peer, owner="a", owner_limit=2))
+        await board.reception.open_call(target(peer, owner="a", owner_limit=2))
     assert (refused.value.code, refused.value.kind.status) == ("too_many_calls", 429)
-    other = await board.open_call(target(peer, owner="b", owner_limit=1))
-    await board.close_call(first.id)
+    other = await board.reception.open_call(target(peer, owner="b", owner_limit=1))
+    await board.registry.close_call(first.id)
     # of several at once there are as many as there is room for
-    asked = [board.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(3)]
+    asked = [board.reception.open_call(target(peer, owner="a", owner_limit=2)) for _ in range(3)]
     opened = [call for call in await asyncio.gather(*asked, return_exceptions=True) if isinstance(call, Call)]
     assert len(opened) == 1
     for call in (second, other, *opened):
-        await board.close_call(call.id)
-    assert not +board.owned
+        await board.registry.close_call(call.id)
+    assert not +board.registry.owned
 
 
 async def test_calls_are_refused_before_pacing_is_full(board, peer):
     seats = board.workers.media
-    call = await board.open_call(target(peer))
+    call = await board.reception.open_call(target(peer))
     assert all(0 < seat.headroom < 1 for seat in seats)
     await until(lambda: all(seat.busy.utilisation > 0 for seat in seats), 8)  # it is measured
     for seat in seats:
         assert seat.busy.utilisation < 0.5
         seat.busy.limit = 1e-9
     assert board.obstacle == "full"
-    assert board.retry_after() is not None
+    assert board.reception.retry_after() is not None
     with pytest.raises(Refusal, match="VOXTRUNK_MEDIA_LIMIT") as refused:
-        await board.open_call(target(peer))
+        await board.reception.open_call(target(peer))
     assert refused.value.code == "at_capacity"
-    await board.close_call(call.id)
+    await board.registry.close_call(call.id)

@@ -71,9 +71,13 @@ class Agent:
 
 
 class Board:
-    """The switchboard, of one call. ``gate``: opening and closing wait for it. ``refusal``: of what is next."""
+    """The switchboard and all its parts, of one call.
+
+    ``gate``: opening and closing wait for it. ``refusal``: of what is next.
+    """
 
     def __init__(self):
+        self.registry = self.reception = self.speech = self.signalling = self
         self.gate = asyncio.Event()
         self.gate.set()
         self.refusal = None
