@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from gateway.api import providers
 from gateway.api.processes import usage
-from gateway.calls.call import State, origin
+from gateway.calls.call import State
 from gateway.media.counters import Counter, lateness_histogram
 from gateway.messages.work import STEP_BUCKETS_S
 
@@ -103,7 +103,7 @@ class Families(Collector):
 
 
 def _legs(calls: Iterable[Call]) -> Metric:
-    legs = Tally((call.codec, call.state, origin(call)) for call in calls)
+    legs = Tally((call.codec, call.state, call.request.origin) for call in calls)
     labels = ("codec", "state", "origin")
     family = GaugeMetricFamily("voxtrunk_legs", "Legs, the lately closed among them", labels=labels)
     for codec in ("PCMU", "PCMA"):

@@ -23,8 +23,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from gateway.api.families import Families
-from gateway.calls.call import origin
-from gateway.calls.utterance import TERMINAL
+from gateway.calls.life import ENDS, TERMINAL
 from gateway.nodes.metrics import NodeMetrics
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ _REQUEST_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0
 _LOST_BUCKETS: Final = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5)
 _JITTER_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _ROUND_TRIP_BUCKETS: Final = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-_ENDS: Final = frozenset(f"utterance.{state}" for state in TERMINAL)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody asks for
 router = APIRouter(tags=["health"])
 
@@ -160,12 +158,12 @@ class Metrics:
             assert utterance.first_audio_ms is not None
             self._expect(utterance.voice)
             self._first_audio.labels(utterance.voice).observe(utterance.first_audio_ms / 1000)
-        elif note.type in _ENDS:
+        elif note.type in ENDS:
             assert note.utterance_id is not None
             utterance = call.utterance(note.utterance_id)
             self._ended.labels(utterance.voice, utterance.state).inc()
         elif note.type == "call.closed":
-            self._calls.labels(origin(call), str(data["cause"])).inc()
+            self._calls.labels(call.request.origin, str(data["cause"])).inc()
         elif note.type == "call.quality" and "fraction_lost" in data:
             self._observe_report(data["fraction_lost"], data["jitter_ms"], data["round_trip_ms"])
 

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from gateway.calls import rules
 from gateway.calls.actions import Action, Glance, Outbox
+from gateway.calls.caller import Caller
+from gateway.calls.life import Cause
+from gateway.calls.mix import Mix
 from gateway.calls.playlist import Playlist
-from gateway.calls.requests import Background, BargeIn, Media, OpenCall, Say
-from gateway.calls.utterance import Cause, Utterance
+from gateway.calls.requests import Background, Media, OpenCall, Say
+from gateway.calls.utterance import Utterance
 from gateway.calls.writing import Writing
 from gateway.errors import Refusal
 from gateway.messages.media import (
@@ -32,7 +36,6 @@ from gateway.messages.media import (
     LegOpened,
     LegStatistics,
     LegTrouble,
-    MixLeg,
     Quality,
     VoiceHeard,
 )
@@ -40,8 +43,6 @@ from gateway.messages.media import (
 State = Literal["ringing", "open", "closed"]
 Hold = Literal["controller", "peer", "unanswered", "caller"]
 """Who keeps speech from being sent; ``caller``: he speaks, and may mean it."""
-_DUCKED_DB: Final = -18
-"""Speech that gives way to the caller."""
 
 
 class Local(NamedTuple):
@@ -85,7 +86,7 @@ class Call:
         self.local = Local(opened.local_address, opened.local_port, opened.local_rtcp_port)
         self.remote = Remote(request.address, request.port) if request.port else None
         self.ssrc = opened.ssrc
-        self.payload_type = payload_type_of(request)
+        self.payload_type = request.own_payload_type
         self.dtmf_payload_type = request.dtmf_payload_type
         self._rtcp_port = request.rtcp_port
         self.sip = request.sip
@@ -97,10 +98,6 @@ class Call:
         self.statistics: LegStatistics | None = None
         self._queue_limit = queue_limit
         self._holds: set[Hold] = set()
-        self._doubted: list[Utterance] = []  # cut if the caller goes on speaking
-        self._ducked = False
-        self.volume_db = request.volume_db
-        self.background: Background | None = None
         self._ids: set[str] = set()
         self._outbox = Outbox(request.client_state)
         self.playlist = Playlist(
@@ -114,6 +111,8 @@ class Call:
             patient=request.door is not None,
         )
         self.writing = Writing(self.playlist, self._outbox)
+        self.mix = Mix(opened.row, request.volume_db, self._outbox)
+        self._caller = Caller(self.playlist, self.mix, self._outbox, partial(self._hold, "caller"))
 
     def take(self) -> list[Action]:
         """What is to be done now."""
@@ -124,12 +123,11 @@ class Call:
     @property
     def utterances(self) -> tuple[Utterance, ...]:
         """Ended ones in the order of their ends (the newest thousand), then the queue, the current one first."""
-        return (*self.playlist.ended.values(), *self.playlist.queue)
+        return (*self.playlist.queue.ended.values(), *self.playlist.queue)
 
     def utterance(self, uid: str) -> Utterance:
         """The utterance with this id. Refusal ``unknown_utterance``."""
-        found = self.playlist.ended.get(uid)
-        found = found or next((entry for entry in self.playlist.queue if entry.id == uid), None)
+        found = self.playlist.queue.find(uid)
         if found is None:
             raise Refusal("unknown_utterance", f"Call {self.id} has no utterance {uid!r}")
         return found
@@ -152,10 +150,7 @@ class Call:
     @property
     def confirm_ms(self) -> int | None:
         """For how long the caller must speak until his voice cuts; None when nobody listens to it."""
-        heard = next(
-            (entry for entry in self.playlist.queue if entry.survives and entry.yields_to_voice), None
-        )
-        barge_in = heard.barge_in if heard else self.request.barge_in
+        barge_in = self._caller.may_cut(self.request.barge_in)
         return barge_in.confirm_ms if barge_in.voice and not self.closing else None
 
     @property
@@ -167,8 +162,8 @@ class Call:
 
     def opened(self, glance: Glance) -> None:
         """The leg is there. It sends, unless a peer has yet to answer, or to be answered."""
-        if self.volume_db:
-            self._mix()
+        if self.mix.volume_db:
+            self.mix.tell()
         if self.request.door is not None:
             self._publish("call.opened", glance, {"door": self.request.door, "codec": self.codec})
             return
@@ -289,20 +284,13 @@ class Call:
         self._drop(victims, "stopped", glance)
         return victims
 
-    def stop_utterance(self, uid: str, glance: Glance) -> list[Utterance]:
+    def stop_utterance(self, uid: str, glance: Glance, cause: Cause = "stopped") -> list[Utterance]:
         """Cut this utterance and no other; nothing if it has ended. Refusal ``unknown_utterance``."""
-        return self._stop_one(uid, "stopped", glance)
-
-    def _stop_one(self, uid: str, cause: Cause, glance: Glance) -> list[Utterance]:
         self.playlist.advance(glance)
         utterance = self.utterance(uid)
         victims = [utterance] if utterance.survives else []
         self._drop(victims, cause, glance)
         return victims
-
-    def clear(self, uid: str, glance: Glance) -> list[Utterance]:
-        """Its writer takes back what was not heard of it. Refusal ``unknown_utterance``."""
-        return self._stop_one(uid, "cleared", glance)
 
     def rest_of(self, uid: str) -> Say:
         """The request that says what was not heard of an utterance.
@@ -341,90 +329,28 @@ class Call:
             self.playlist.hold(not before, glance, at_word=at_word)
 
     def digit(self, digit: str, duration_ms: int | None, glance: Glance) -> None:
-        """The caller has pressed a key, or has begun to: it is told, and cuts what it may cut."""
-        if self.closing:
-            return
-        self.playlist.advance(glance)
-        self._publish("call.dtmf", glance, {"digit": digit, "duration_ms": duration_ms})
-        self._drop(rules.cut_by_digit(self.playlist.queue, digit), "barge_in", glance)
+        """The caller has pressed a key, or has begun to."""
+        if not self.closing:
+            self._caller.press(digit, duration_ms, glance)
 
     def hear(self, heard: VoiceHeard, glance: Glance) -> None:
-        """The caller has begun to speak, goes on, or has stopped: it is told, and cuts what it may cut.
-
-        What is to be confirmed is only held meanwhile, and goes on from the same sample when it is not.
-        """
-        if self.closing:
-            return
-        self.playlist.advance(glance)
-        if heard.kind == "started":
-            victims = rules.cut_by_voice(self.playlist.queue)
-            at_once = not (victims and victims[0].barge_in.confirm_ms)
-            effect = ("cut" if at_once else "held") if victims else "none"
-            self._tell_voice("call.speech_started", heard, effect)
-            if at_once:
-                self._drop(victims, "barge_in", glance)
-                return
-            self._doubted = victims
-            if victims[0].position == 0:
-                self._give_way(victims[0].barge_in, glance)
-            return
-        doubted, self._doubted = [entry for entry in self._doubted if entry.survives], []
-        if heard.kind == "confirmed":
-            self._drop(doubted, "barge_in", glance)
-        else:
-            self._tell_voice("call.speech_stopped", heard, "dismissed" if doubted else "none")
-        self._take_back(glance)
-
-    def _tell_voice(self, kind: str, heard: VoiceHeard, effect: str) -> None:
-        self._outbox.publish(kind, heard.at_ns, {"voice_ms": heard.voice_ms, "barge_in": effect})
+        """The caller has begun to speak, goes on, or has stopped."""
+        if not self.closing:
+            self._caller.speak(heard, glance)
 
     def _drop(self, victims: Sequence[Utterance], cause: Cause, glance: Glance) -> None:
         self.playlist.drop(victims, cause, glance)
-        self._review(glance)
-
-    def _review(self, glance: Glance) -> None:
-        """When nothing is left of what the caller may be meaning to cut, nothing waits for him."""
-        if self._doubted and not any(entry.survives for entry in self._doubted):
-            self._doubted = []
-            self._take_back(glance)
-
-    def _give_way(self, barge_in: BargeIn, glance: Glance) -> None:
-        """The caller may be meaning to cut in: let him speak."""
-        if barge_in.meanwhile == "pause":
-            self._hold("caller", True, glance)
-        else:
-            self._ducked = True
-            self._mix()
-
-    def _take_back(self, glance: Glance) -> None:
-        """Speak on as before."""
-        self._hold("caller", False, glance)
-        if self._ducked:
-            self._ducked = False
-            self._mix()
-
-    # -- how it sounds ------------------------------------------------------------------------------------
+        self._caller.review(glance)
 
     def set_volume(self, volume_db: float) -> None:
         """The level of all that is said. Refusal ``wrong_state``."""
         self._must_be_open()
-        self.volume_db = volume_db
-        self._mix()
+        self.mix.set_volume(volume_db)
 
     def set_background(self, background: Background | None) -> None:
         """What sounds behind speech. Refusal ``wrong_state``."""
         self._must_be_open()
-        self.background = background
-        self._mix()
-
-    def _mix(self) -> None:
-        gain = _linear(self.volume_db + (_DUCKED_DB if self._ducked else 0))
-        mix = MixLeg(self.playlist.row, gain)
-        behind = self.background
-        if behind is not None:
-            level, duck = _linear(behind.volume_db), _linear(behind.duck_db)
-            mix = MixLeg(self.playlist.row, gain, behind.bed, behind.memory, level, duck)
-        self._outbox.add(mix)
+        self.mix.set_background(background)
 
     def close(self, cause: str, glance: Glance, sip_end: tuple[int, str] | None = None) -> None:
         """Take no more requests and stop all speech; ``closed`` follows once that is settled."""
@@ -438,7 +364,7 @@ class Call:
     def advance(self, glance: Glance, underruns: Mapping[str, int] = MappingProxyType({})) -> None:
         """Look at what was sent. ``underruns``: how many there were since last time, by cause."""
         self.playlist.advance(glance)
-        self._review(glance)
+        self._caller.review(glance)
         for cause, count in underruns.items():
             self.playlist.broke_off(cause, count, glance)
 
@@ -476,23 +402,3 @@ class Call:
     def _must_be_open(self) -> None:
         if self.closing:
             raise Refusal("wrong_state", f"Call {self.id} is closed")
-
-
-def origin(call: Call) -> Literal["rtp", "sip_in", "sip_out", "door"]:
-    """Which way the call came to be."""
-    if call.request.door is not None:
-        return "door"
-    if call.sip is None:
-        return "rtp"
-    return "sip_in" if call.sip.direction == "in" else "sip_out"
-
-
-def _linear(db: float) -> float:
-    return float(10 ** (db / 20))
-
-
-def payload_type_of(request: OpenCall) -> int:
-    """The payload type asked for, or the codec's own (RFC 3551 table 4)."""
-    if request.payload_type is not None:
-        return request.payload_type
-    return 0 if request.codec == "PCMU" else 8

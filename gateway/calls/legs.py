@@ -205,7 +205,7 @@ class Legs:
 
     def _weigh(self, leg: Leg) -> None:
         """Keep account of what the leg's synthesis worker has to do for it."""
-        burden = None if leg.writer is None else leg.call.playlist.burden
+        burden = None if leg.writer is None else leg.call.playlist.queue.burden
         if (leg.writer, burden) != (leg.burdened, leg.burden):
             if leg.burdened is not None:
                 leg.burdened.demand.change(leg.burden, None)
@@ -223,7 +223,7 @@ class Legs:
     def detach(self, leg: Leg) -> None:
         """No more is to be written for the leg."""
         if leg.writer is not None:
-            if not leg.call.playlist.parting:
+            if not leg.call.playlist.writer.parting:
                 leg.writer.worker.send(DetachLeg(leg.media.index, leg.row))
             leg.writer.legs.discard(leg)
             leg.writer = None
@@ -448,5 +448,5 @@ class Legs:
         """The worker has let go of a leg that is to be given out anew."""
         leg.writer = None
         seat.legs.discard(leg)
-        leg.call.playlist.detached()
+        leg.call.playlist.writer.parting = False
         self.act(leg)

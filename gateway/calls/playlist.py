@@ -9,42 +9,26 @@ What follows when the synthesis worker dies is told in ``gateway.calls.handover`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 from gateway.calls import rules
 from gateway.calls.actions import CutRing, Glance, Outbox, SetPaused
-from gateway.calls.demand import Burden
 from gateway.calls.handover import Handover, Seam
 from gateway.calls.hearing import Hearing
+from gateway.calls.life import Cause, Happening
 from gateway.calls.passage import Passage
+from gateway.calls.queue import Queue
 from gateway.calls.timeline import Timeline
-from gateway.calls.utterance import Cause, Happening, Utterance
+from gateway.calls.utterance import Utterance
+from gateway.calls.writer import Writer
 from gateway.messages.base import Law
 from gateway.messages.synthesis import (
-    Append,
-    AttachLeg,
-    Cut,
     Described,
-    DetachLeg,
     Laying,
     Part,
-    Remove,
     Removed,
     SpeechFailed,
 )
 from gateway.ring import NEVER, UNIT_MS, RingBlock
-
-_KEPT_ENDED: Final = 1000
-"""Ended utterances that can still be read."""
-
-
-@dataclass(slots=True)
-class _Removal:
-    """A Remove that is not answered yet. ``voided_from``: the nearest cut since it was sent."""
-
-    utterance: Utterance
-    voided_from: int
 
 
 class Playlist:
@@ -65,13 +49,10 @@ class Playlist:
         self.ring = ring
         self.row = row
         self.generation = generation
-        self.attached = False
-        self.parting = False
-        """The leg was let go, and its worker has yet to say that it will not touch the row again."""
         self.paused = False
         self._held_at = 0
-        self.queue: list[Utterance] = []
-        self.ended: dict[str, Utterance] = {}
+        self.queue = Queue()
+        self.writer = Writer(ring, row, outbox)
         self._outbox = outbox
         self.agreed = agreed
         """Whether law and packet time are settled, so that speech can be made."""
@@ -84,7 +65,6 @@ class Playlist:
         self._loss: int | None = None
         self._handover: Handover | None = None
         self._taking_over = False  # the next Laying is that of the worker after a handover
-        self._removals: dict[int, _Removal] = {}
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -96,16 +76,7 @@ class Playlist:
     @property
     def orphaned(self) -> bool:
         """Whether the leg has no synthesis worker and one may be attached."""
-        return self.agreed and not self.attached and not self.parting and self._loss is None
-
-    @property
-    def burden(self) -> Burden | None:
-        """The speech that its worker is to make next; None when all is made, or comes from files."""
-        for entry in self.queue:
-            if entry.survives and not entry.settled and entry.say.prompt is None:
-                begun = entry.units > (entry.resume.unit if entry.resume else 0)
-                return Burden(entry.voice, begun)
-        return None
+        return self.agreed and not self.writer.attached and not self.writer.parting and self._loss is None
 
     @property
     def explained_to(self) -> int:
@@ -136,20 +107,17 @@ class Playlist:
         """
         utterance.queued_ns = glance.now_ns
         following = rules.survivors(self.queue[index:])
-        self.queue.insert(index, utterance)
-        self._renumber()
+        self.queue.put(index, utterance)
         laying = next((entry.laying for entry in following if entry.laying is not None), None)
         if laying is not None and laying.at < self._timeline.limit(laying.generation, NEVER):
             self._cut(laying.at, (), glance)
-        if self.attached:
-            self._outbox.add(utterance.order(self.ring, self.row, following[0].key if following else None))
+        self.writer.speak(utterance, following[0] if following else None)
 
     def add(self, utterance: Utterance, part: Part | None, *, last: bool) -> None:
         """More of an utterance that is being written is to be spoken; ``last``: nothing follows."""
         if part is not None:
             utterance.parts.append(part)
-        if self.attached and utterance.survives:
-            self._outbox.add(Append(self.ring, self.row, utterance.key, part, last))
+        self.writer.append(utterance, part, last=last)
 
     def falls_silent(self, utterance: Utterance, glance: Glance) -> int | None:
         """When the caller hears nothing more of what is written of it, on CLOCK_MONOTONIC; None: not foreseeable.
@@ -174,18 +142,17 @@ class Playlist:
             return
         for utterance in victims:
             utterance.ending = cause
-        self._renumber()
+        self.queue.renumber()
         inherited = self._handover is not None and any(entry.laying for entry in victims)
         if inherited or not rules.survivors(self.queue[: self.queue.index(victims[0])]):
             ending = [entry for entry in self.queue if entry.ending is not None]
-            self._removals.clear()  # this cut takes along those that wait to be unqueued
+            self.writer.expect_no_answers()  # this cut takes along those that wait to be unqueued
             self._cut(0, tuple(entry.key for entry in ending), glance, fade=True)
             for utterance in ending:
                 utterance.cut_generation = self.generation
-        elif self.attached:
+        elif self.writer.attached:
             for utterance in victims:
-                self._removals[utterance.key] = _Removal(utterance, NEVER)
-                self._outbox.add(Remove(self.ring, self.row, utterance.key))
+                self.writer.remove(utterance)
         else:
             for utterance in victims:
                 self._settle(utterance, glance)
@@ -291,18 +258,18 @@ class Playlist:
 
     def close(self, glance: Glance) -> None:
         """The leg is gone and its ring stands still: everything ends here."""
-        self.attached = False
+        self.writer.attached = False
         for utterance in self.queue:
             utterance.ending = utterance.ending or "call_closed"
         self.give_up(glance)
-        self._removals.clear()
+        self.writer.expect_no_answers()
 
     # -- what the synthesis worker says -------------------------------------------------------------------
 
     def describe(self, message: Described, glance: Glance) -> None:
         """What the next stretch of an utterance holds."""
-        utterance = self._by_key(message.key)
-        if utterance is not None and self.attached:
+        utterance = self.queue.by_key(message.key)
+        if utterance is not None and self.writer.attached:
             utterance.made_ns = utterance.made_ns or glance.now_ns
             utterance.describe(message)
             self._passage.known_to = max(self._passage.known_to, utterance.known_to)
@@ -314,7 +281,7 @@ class Playlist:
             self.begun(message.generation, message.at, glance)
         else:
             self._timeline.begun(message.generation, message.at)
-        utterance = self._by_key(message.key)
+        utterance = self.queue.by_key(message.key)
         if self._taking_over:
             self._taking_over = False
             silent_ns = glance.now_ns - glance.sent_ns if glance.sent <= message.at else 0
@@ -330,13 +297,13 @@ class Playlist:
                 self._hear(utterance, glance, message)
         self.advance(glance)
         if utterance is not None and message.generation == self.generation:
-            self._follow(utterance)
+            self.queue.follow(utterance)
 
     def removed(self, message: Removed, glance: Glance) -> None:
         """A queued utterance is out of the worker's queue; cut the ring where it begins, if it is laid."""
-        removal = self._removals.pop(message.key, None)
+        removal = self.writer.removed(message.key)
         if removal is None:
-            return  # a cut of everything has taken it along in the meantime
+            return
         utterance, at = removal.utterance, message.laid_at
         if at is not None and at < removal.voided_from:
             self._cut(at, (message.key,), glance, fade=True)
@@ -351,8 +318,8 @@ class Playlist:
     def speech_failed(self, message: SpeechFailed, glance: Glance) -> None:
         """No more audio will come for an utterance; it fails when what there is was heard."""
         self.advance(glance)
-        utterance = self._by_key(message.key)
-        if utterance is not None and self.attached:
+        utterance = self.queue.by_key(message.key)
+        if utterance is not None and self.writer.attached:
             utterance.fail_at(message.end_unit, message.cause, message.detail)
             if utterance.survives and utterance.done is not None:
                 self._end(utterance, "fail", "error", glance)
@@ -361,12 +328,11 @@ class Playlist:
     def writer_lost(self, laid_to: int | None, glance: Glance) -> None:
         """The synthesis worker died. ``laid_to``: see ``RingBlock.laid_to``; all that it told was read."""
         self.advance(glance)
-        self.attached = self.parting = False
+        self.writer.attached = self.writer.parting = False
         if self._loss is not None:
             return  # it was being let go
-        making = next((entry for entry in self.queue if entry.survives and not entry.settled), None)
-        if making is not None:
-            making.lose_worker()
+        if self.queue.making is not None:
+            self.queue.making.lose_worker()
         unsettled = self._cut_pending or self.paused or any(entry.ending for entry in self.queue)
         if self._handover is not None and laid_to is None and not self.unsettled:
             # it died before its turn: the next one's orders are the same
@@ -379,30 +345,22 @@ class Playlist:
 
     def leave(self, glance: Glance) -> None:
         """Another synthesis worker is to take the leg, which has nothing to say at present."""
-        assert self.attached
+        assert self.writer.attached
         assert not self.queue
         self._cut(0, (), glance)
-        self.attached, self.parting = False, True
-        self._outbox.add(DetachLeg(self.ring, self.row))
-
-    def detached(self) -> None:
-        """The synthesis worker has let go of the leg."""
-        self.parting = False
+        self.writer.let_go()
 
     def attach(self) -> None:
         """A synthesis worker takes the leg over, with all that is to be spoken and is not laid to its end."""
         assert self.orphaned
-        self.attached = True
-        self._outbox.add(
-            AttachLeg(self.ring, self.row, self.generation, self._law, self._ptime_ms, self._patient)
-        )
+        self.writer.attach(self.generation, self._law, self._ptime_ms, self._patient)
         for utterance in rules.survivors(self.queue):
             if utterance.failed_at is None and not (utterance.laying and utterance.complete):
-                self._outbox.add(utterance.order(self.ring, self.row, None))
+                self.writer.speak(utterance)
 
     def forsake(self, detail: str, glance: Glance) -> None:
         """Nobody will make what is left: each utterance fails when what is laid of it was heard."""
-        assert not self.attached
+        assert not self.writer.attached
         for utterance in rules.survivors(self.queue):
             if utterance.failed_at is None and not (utterance.laying and utterance.complete):
                 unit = utterance.units if utterance.laying else utterance.heard
@@ -425,8 +383,6 @@ class Playlist:
             self._passage.begins(glance.sent)
         self.generation += 1
         self._timeline.cut(self.generation, max(at, glance.sent))
-        for removal in self._removals.values():
-            removal.voided_from = min(removal.voided_from, at)
         self._outbox.add(CutRing(at, self.generation, with_change, fade))
         if self.paused and self._held_at > at:
             self._hold_at(0)  # the word at whose end it was to be held is gone
@@ -434,8 +390,7 @@ class Playlist:
             self._handover = None
             if any(entry.laying for entry in rules.survivors(self.queue)):
                 self._let_go()
-        if self.attached:
-            self._outbox.add(Cut(self.ring, self.row, self.generation, drop, self._law))
+        self.writer.cut(self.generation, at, drop, self._law)
 
     # -- another synthesis worker -------------------------------------------------------------------------
 
@@ -447,10 +402,7 @@ class Playlist:
 
     def _let_go(self) -> None:
         """The ring has just been cut, and nobody is to write until the leg is given out anew."""
-        if self.attached:
-            self.attached, self.parting = False, True
-            self._outbox.add(DetachLeg(self.ring, self.row))
-        self._removals.clear()
+        self.writer.let_go()
         self._loss = self.generation
         for utterance in self.queue:
             if utterance.ending is not None:
@@ -470,17 +422,6 @@ class Playlist:
         for utterance in rules.survivors(self.queue):
             if not utterance.heard or utterance.done is None:
                 utterance.go_on_at(utterance.heard)
-
-    def _follow(self, laid: Utterance) -> None:
-        """An utterance was laid before one that we had put in front of it: the order of laying is the truth."""
-        waiting = next((entry for entry in self.queue if entry.survives and entry.laying is None), None)
-        if waiting is None or laid not in self.queue:
-            return
-        index = self.queue.index(waiting)
-        if index < self.queue.index(laid):
-            self.queue.remove(laid)
-            self.queue.insert(index, laid)
-            self._renumber()
 
     def _may_be_heard(self, utterance: Utterance, laid_at: int | None, glance: Glance) -> bool:
         """Whether the pacer may yet send some of an unqueued utterance before it acts on a cut.
@@ -505,18 +446,5 @@ class Playlist:
     def _end(self, utterance: Utterance, happening: Happening, cause: Cause, glance: Glance) -> None:
         at = self._hearing.finish(utterance, glance) if happening == "finish" else glance.now_ns
         utterance.end(happening, cause)
-        self.queue.remove(utterance)
-        self.ended[utterance.id] = utterance
-        if len(self.ended) > _KEPT_ENDED:
-            del self.ended[next(iter(self.ended))]
-        self._renumber()
+        self.queue.end(utterance)
         self._outbox.publish(f"utterance.{utterance.state}", at, utterance.account(), utterance)
-
-    def _by_key(self, key: int) -> Utterance | None:
-        return next((entry for entry in self.queue if entry.key == key), None)
-
-    def _renumber(self) -> None:
-        for utterance in self.queue:
-            utterance.position = None
-        for position, utterance in enumerate(rules.survivors(self.queue)):
-            utterance.position = position

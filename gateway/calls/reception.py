@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Final
 
 from gateway.calls.booth import Take
-from gateway.calls.call import Call, payload_type_of
+from gateway.calls.call import Call
 from gateway.calls.crew import Crew
 from gateway.calls.draining import Draining
 from gateway.calls.leg import Leg, Observer, Opening
@@ -164,7 +164,7 @@ class Reception:
                 row=row,
                 remote_address=address,
                 remote_port=request.port,
-                payload_type=payload_type_of(request),
+                payload_type=request.own_payload_type,
                 law=request.codec,
                 ptime_ms=request.ptime,
                 dtmf_payload_type=request.dtmf_payload_type,

@@ -124,6 +124,22 @@ class OpenCall:
     barge_in: BargeIn = BargeIn()
     volume_db: float = 0.0
 
+    @property
+    def own_payload_type(self) -> int:
+        """The payload type asked for, or the codec's own (RFC 3551 table 4)."""
+        if self.payload_type is not None:
+            return self.payload_type
+        return 0 if self.codec == "PCMU" else 8
+
+    @property
+    def origin(self) -> Literal["rtp", "sip_in", "sip_out", "door"]:
+        """Which way the call comes to be."""
+        if self.door is not None:
+            return "door"
+        if self.sip is None:
+            return "rtp"
+        return "sip_in" if self.sip.direction == "in" else "sip_out"
+
 
 @dataclass(frozen=True, slots=True)
 class Say:

@@ -16,9 +16,10 @@ from gateway.calls.crew import Crew
 from gateway.calls.demand import Burden
 from gateway.calls.draft import Bounds, Draft
 from gateway.calls.leg import Leg
+from gateway.calls.life import Cause
 from gateway.calls.registry import Registry
 from gateway.calls.requests import Say
-from gateway.calls.utterance import Cause, Utterance, order
+from gateway.calls.utterance import Utterance, order
 from gateway.errors import Refusal
 from gateway.settings import Settings
 from tts_core.reading import speakable
@@ -63,7 +64,7 @@ class Speech:
         if seat is None or seat.demand.fits(voice, leg.burden):
             return
         playlist, other = leg.call.playlist, self._workers.idlest()
-        silent = playlist.attached and not playlist.queue
+        silent = playlist.writer.attached and not playlist.queue
         if silent and other not in (None, seat) and other.demand.fits(voice, None):
             playlist.leave(leg.glance(time.monotonic_ns()))
             self._registry.legs.act(leg)
@@ -135,7 +136,9 @@ class Speech:
     async def clear(self, call_id: str, uid: str) -> list[Utterance]:
         """Take back what was not heard of this utterance; an empty list when it has ended already."""
         leg = self._registry.live(call_id)
-        return await self._stopped(leg, leg.call.clear(uid, leg.glance(time.monotonic_ns())))
+        return await self._stopped(
+            leg, leg.call.stop_utterance(uid, leg.glance(time.monotonic_ns()), "cleared")
+        )
 
     async def say_rest(self, call_id: str, uid: str, **changed: Any) -> Utterance:
         """Queue what was not heard of an utterance as a new one. Refusals as ``say``, ``unknown_utterance``."""

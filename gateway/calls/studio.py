@@ -39,6 +39,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from gateway.calls.call import Call
+from gateway.calls.life import ENDS
 from gateway.calls.requests import Codec, OpenCall, Say
 from gateway.errors import Refusal
 from tts_core import Script
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 BUFFER_OCTETS: Final = 80_000
 """10 s: what waits for a client at most."""
-ENDS: Final = frozenset({"utterance.finished", "utterance.stopped", "utterance.failed"})
 
 
 @dataclass(frozen=True, slots=True)

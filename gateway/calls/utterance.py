@@ -1,60 +1,28 @@
 """An utterance: what was asked for, what synthesis has said of it, and how much of it the caller has heard.
 
-Its life is the table ``TRANSITIONS``; nothing else changes ``state``. Audio is counted in units of 10 ms from
-the utterance's beginning; unit ``u`` lies at the ring position ``at - offset + u`` of its newest ``Laying``.
+Its life is the table in ``gateway.calls.life``; nothing else changes ``state``. Audio is counted in units of
+10 ms from the utterance's beginning; unit ``u`` lies at the ring position ``at - offset + u`` of its newest
+``Laying``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Final, Literal
 
 import msgspec
 
+from gateway.calls.life import TERMINAL, TRANSITIONS, Cause, Happening, State
 from gateway.calls.requests import BargeIn, Interruptible, Say
+from gateway.calls.spoken import characters, counts
 from gateway.messages.synthesis import Described, Laying, MarkAt, Part, Resume, Speak, Word
 from gateway.ring import NEVER, UNIT_MS, UNIT_OCTETS
 from tts_core import Script
 
-State = Literal["queued", "speaking", "paused", "finished", "stopped", "failed"]
-Happening = Literal["start", "pause", "resume", "finish", "stop", "fail"]
-Cause = Literal[
-    "normal",
-    "barge_in",
-    "stopped",
-    "replaced",
-    "interrupted",
-    "call_closed",
-    "worker_died",
-    "error",
-    "cleared",
-    "writer_gone",
-]
-"""Why an utterance ended; the words are those of MRCPv2's Completion-Cause (RFC 6787 8.4), adapted.
-``cleared``: by who wrote it; ``writer_gone``: who wrote it went away, and what had been written was said."""
-
-TRANSITIONS: Final = MappingProxyType[tuple[State, Happening], State](
-    {
-        ("queued", "start"): "speaking",
-        ("queued", "finish"): "finished",  # there was nothing to say
-        ("queued", "stop"): "stopped",
-        ("queued", "fail"): "failed",
-        ("speaking", "pause"): "paused",
-        ("speaking", "finish"): "finished",
-        ("speaking", "stop"): "stopped",
-        ("speaking", "fail"): "failed",
-        ("paused", "resume"): "speaking",
-        ("paused", "finish"): "finished",  # its last packet was leaving when the pause came
-        ("paused", "stop"): "stopped",
-        ("paused", "fail"): "failed",
-    }
-)
 _LONGEST_PACKET: Final = 6
 """In units."""
 _MOST_LOSSES: Final = 3
-TERMINAL: Final = frozenset[State]({"finished", "stopped", "failed"})
 
 
 @dataclass(slots=True, eq=False)
@@ -167,7 +135,7 @@ class Utterance:
         """The last word of ``spoken_text`` and its times; None when none was heard."""
         if self.ended:
             return self._last_word
-        last = next((word for word in reversed(self.words) if _counts(word, self.heard)), None)
+        last = next((word for word in reversed(self.words) if counts(word, self.heard)), None)
         return None if last is None else self.told(last)
 
     @property
@@ -255,10 +223,14 @@ class Utterance:
         char = origin.char if word is None else word.char_start + self.begins_at
         self.resume = Resume(unit, char, unit * UNIT_OCTETS - begin, origin.marks + len(self.marks))
 
+    @property
+    def begun(self) -> bool:
+        """Whether its worker has made some of it."""
+        return self.units > (self.resume.unit if self.resume else 0)
+
     def lose_worker(self) -> None:
         """The worker that was to make more of it died."""
-        made = self.units > (self.resume.unit if self.resume else 0)
-        self.losses = 1 if made else self.losses + 1
+        self.losses = 1 if self.begun else self.losses + 1
         if self.losses == _MOST_LOSSES:
             self.fail_at(self.units, "worker_died", f"{_MOST_LOSSES} synthesis workers died over it")
 
@@ -374,7 +346,7 @@ class Utterance:
             return self._spoken_chars
         if self.state == "finished" or (self.complete and self.units and self.heard >= self.units):
             return len(self.text)
-        return _spoken_characters(self.text, self.words, self.heard)
+        return characters(self.text, self.words, self.heard)
 
 
 def order(
@@ -408,27 +380,5 @@ def order(
     )
 
 
-def _counts(word: Word, heard: int) -> bool:
-    """Whether a word counts as heard: at least half of it was sent."""
-    return heard > word.start_unit and 2 * heard >= word.start_unit + word.end_unit
-
-
 def _earlier(word: Word, chars: int) -> Word:
     return msgspec.structs.replace(word, char_start=word.char_start - chars, char_end=word.char_end - chars)
-
-
-def _spoken_characters(text: str, words: Iterable[Word], heard: int) -> int:
-    """Where in ``text`` the last word ends of which at least half was heard, with what touches it."""
-    cut, limit = 0, len(text)
-    behind = []
-    for word in words:
-        if _counts(word, heard):
-            cut = max(cut, word.char_end)
-        else:
-            behind.append(word.char_start)
-    if cut == 0:
-        return 0
-    limit = min((start for start in behind if start >= cut), default=limit)
-    while cut < limit and not text[cut].isspace():
-        cut += 1
-    return cut

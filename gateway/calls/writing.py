@@ -6,8 +6,9 @@ from typing import Final
 
 from gateway.calls.actions import Glance, Outbox
 from gateway.calls.draft import Draft
+from gateway.calls.life import Cause
 from gateway.calls.playlist import Playlist
-from gateway.calls.utterance import Cause, Utterance
+from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
 from gateway.messages.synthesis import Part
 

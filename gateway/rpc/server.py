@@ -26,7 +26,8 @@ from gateway.api.formats import Encoder, encoded, fed, sound_of
 from gateway.api.keys import while_good
 from gateway.api.requests import Synthesize
 from gateway.api.spoken import Order, Stopwatch, order_of, record
-from gateway.calls.studio import ENDS, Take, Told
+from gateway.calls.life import ENDS
+from gateway.calls.studio import Take, Told
 from gateway.errors import Refusal
 from gateway.rpc import speech_pb2 as pb
 from gateway.rpc import speech_pb2_grpc

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway import logs
 from gateway.calls.leg import CloseCause
+from gateway.calls.life import ENDS
 from gateway.calls.requests import Media, OpenCall, Say, SipFacts
 from gateway.calls.workers import report_failure
 from gateway.errors import Refusal
@@ -53,7 +54,6 @@ _TAIL_SECONDS: Final = 0.2
 """After the last packet of an announcement: what the peer still has in its jitter buffer is to be heard."""
 _BUSY: Final = (486, 600)
 _NO_ANSWER: Final = (408, 480)
-_ENDS: Final = ("utterance.finished", "utterance.failed", "utterance.stopped")
 
 
 class Line:
@@ -276,7 +276,7 @@ class Line:
             if self._ring_timer is not None:
                 self._ring_timer.cancel()
             self._agent.hangup(self.dialog)
-        elif note.type in _ENDS and note.utterance_id == self._last_words:
+        elif note.type in ENDS and note.utterance_id == self._last_words:
             asyncio.get_running_loop().call_later(_TAIL_SECONDS, self._spoken)
 
     def _spoken(self) -> None:

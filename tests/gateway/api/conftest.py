@@ -71,8 +71,6 @@ class StandInCall:
     state: str = "open"
     paused: bool = False
     at_word: bool = False
-    volume_db: float = 0.0
-    background: Background | None = None
     cause: str | None = None
     answered_at: datetime | None = None
     closed_at: datetime | None = None
@@ -85,6 +83,8 @@ class StandInCall:
     local: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(address="127.0.0.1", port=20000, rtcp_port=20001)
     )
+
+    mix: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(volume_db=0.0, background=None))
 
     @property
     def playlist(self) -> SimpleNamespace:
@@ -348,7 +348,7 @@ class StandIn:
 
     async def set_volume(self, call_id: str, volume_db: float) -> StandInCall:
         call = self._open(call_id)
-        call.volume_db = volume_db
+        call.mix.volume_db = volume_db
         return call
 
     async def set_background(
@@ -356,12 +356,12 @@ class StandIn:
     ) -> StandInCall:
         call = self._open(call_id)
         assert path.is_absolute()
-        call.background = Background(prompt, volume_db, duck_db, 1, "")
+        call.mix.background = Background(prompt, volume_db, duck_db, 1, "")
         return call
 
     async def clear_background(self, call_id: str) -> StandInCall:
         call = self._open(call_id)
-        call.background = None
+        call.mix.background = None
         return call
 
     async def send_dtmf(self, call_id: str, digits: str, duration_ms: int) -> None:

@@ -291,7 +291,7 @@ class World:
                 "Laying": playlist.laid,
                 "Removed": playlist.removed,
                 "SpeechFailed": playlist.speech_failed,
-                "LegDetached": lambda *_, playlist=playlist: playlist.detached(),
+                "LegDetached": lambda *_, playlist=playlist: setattr(playlist.writer, "parting", False),
             }[type(message).__name__]
             take(message, self.glance())
             self.act()

@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from gateway.calls.life import TERMINAL
 from gateway.calls.requests import BargeIn
-from gateway.calls.utterance import TERMINAL
 from gateway.errors import Refusal
 
 PROTECTION = st.sampled_from(["any", "any", "dtmf", "none"])

@@ -111,7 +111,7 @@ def test_an_agreed_leg_is_one_change_and_nothing_is_cut(sip):
     world = sip("in")
     world.say(2)
     world.run(1)
-    assert world.call.playlist.attached, "speech is made while it rings"
+    assert world.call.playlist.writer.attached, "speech is made while it rings"
     generation = int(world.ring.generation[0])
     world.answer()
     assert list(world.to_media) == [
@@ -125,7 +125,7 @@ def test_speech_of_a_call_out_is_made_once_it_is_known_how(sip):
     world.say(2)
     world.run(3)
     assert not world.to_writer
-    assert not world.call.playlist.attached
+    assert not world.call.playlist.writer.attached
     world.answer(codec="PCMA", address="127.0.0.2", port=5000)
     attach = world.to_writer[0]
     assert isinstance(attach, AttachLeg)

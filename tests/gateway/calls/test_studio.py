@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.calls import studio
+from gateway.calls.life import ENDS
 from gateway.calls.requests import OpenCall, Say
-from gateway.calls.studio import BUFFER_OCTETS, ENDS, Studio
+from gateway.calls.studio import BUFFER_OCTETS, Studio
 from gateway.calls.switchboard import Switchboard
 from gateway.errors import Refusal
 from gateway.ring import CAPACITY, UNIT_OCTETS

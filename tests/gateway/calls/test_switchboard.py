@@ -391,7 +391,7 @@ async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_o
         for _ in range(2):
             second.demand.change(heavy, None)
         news = await board.speech.say(call.id, say("News."))
-        assert call.playlist.parting
+        assert call.playlist.writer.parting
         await until(lambda: board.speech.utterance(call.id, news.id).ended)
         assert news.state == "finished"
         assert [len(seat.legs) for seat in (first, second)] == [0, 2]

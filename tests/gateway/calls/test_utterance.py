@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.calls.life import TERMINAL, TRANSITIONS, Happening, State
 from gateway.calls.requests import Say
-from gateway.calls.utterance import TERMINAL, TRANSITIONS, Happening, State, Utterance
+from gateway.calls.utterance import Utterance
 from gateway.messages.synthesis import Described, Laying, MarkAt, Word
 from gateway.ring import NEVER
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.calls.utterance import TERMINAL
+from gateway.calls.life import TERMINAL
 from gateway.errors import Refusal
 from gateway.messages.media import Quality
 
@@ -44,7 +44,7 @@ def _operate(world: Any, accepted: dict[int, str], operation: tuple[Any, ...]) -
         case "stop", pick if world.said:
             world.stop_one(world.said[pick % len(world.said)])
         case "clear", pick if written:
-            world.call.clear(written[pick % len(written)].id, glance)
+            world.call.stop_utterance(written[pick % len(written)].id, glance, "cleared")
         case "flush" | "end" as name, pick if written:
             getattr(world.call.writing, name)(written[pick % len(written)], glance)
         case "run", packets if world.writer:
@@ -175,7 +175,7 @@ def test_the_rest_is_what_was_not_heard(world: Any) -> None:
     entry = world.open_text()
     world.write_text(entry, "u1w0, u1w1, u1w2, u1w3, u1w4. ")
     world.run(8)
-    world.call.clear(entry.id, world.glance())
+    world.call.stop_utterance(entry.id, world.glance(), "cleared")
     world.act()
     world.run(3)
     assert (entry.state, entry.cause) == ("stopped", "cleared")
