@@ -2,7 +2,7 @@
 
 ``python -m gateway.api.asyncapi`` writes docs/asyncapi.json.
 
-What is sent to us has the shapes of ``requests``, what we tell those of the structs that the client reads.
+What is sent to us has the shapes of ``written``, what we tell those of the structs that the client reads.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from gateway.api import answers, requests
+from gateway.api import answers, written
+from gateway.api.fields import Request
 from voxtrunk.client import writing
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 _REF: Final = "#/components/schemas/{}"
 _WRITTEN: Final[dict[str, type[BaseModel]]] = {
-    "open": requests.OpenText,
-    "text": requests.MoreText,
-    "flush": requests.FlushText,
-    "end": requests.EndText,
-    "clear": requests.ClearText,
+    "open": written.OpenText,
+    "text": written.MoreText,
+    "flush": written.FlushText,
+    "end": written.EndText,
+    "clear": written.ClearText,
 }
 _DESCRIPTION: Final = """
 Text that is said while it is written, and the events of calls, over WebSockets, in text messages of JSON.
@@ -138,7 +139,7 @@ _ERROR: Final[dict[str, Any]] = {
 def _read(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
     """A message of a model's shape; its schema goes into ``schemas``."""
     mode: Literal["validation", "serialization"] = "serialization"
-    if issubclass(model, requests.Request):
+    if issubclass(model, Request):
         mode = "validation"
     schema = model.model_json_schema(ref_template=_REF.format("{model}"), mode=mode)
     schemas |= schema.pop("$defs", {})

@@ -10,8 +10,8 @@ from pydantic import Field
 from gateway.api import answers
 from gateway.api.body import JsonRoute
 from gateway.api.context import Context, Here
+from gateway.api.fields import Request
 from gateway.api.openapi import problems
-from gateway.api.requests import Request
 
 router = APIRouter(prefix="/v1/drain", tags=["health"], route_class=JsonRoute)
 

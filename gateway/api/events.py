@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Header, Query, Response, WebSocket
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocketDisconnect
 
 from gateway.api import answers
 from gateway.api.context import Context, Here
 from gateway.api.openapi import problems
+from gateway.api.sockets import until_one_ends
 from gateway.calls.events import Event
 
 if TYPE_CHECKING:
@@ -130,18 +129,7 @@ async def follow_by_socket(websocket: WebSocket) -> None:
     with here.streaming(subscription):
         await websocket.accept()
         await websocket.send_text(json.dumps({"type": "following", "after": begins_after}))
-        works = _tell(websocket, told, subscription, closed), _leave(websocket)
-        tasks = [asyncio.create_task(work) for work in works]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if not task.cancelled():
-            with contextlib.suppress(WebSocketDisconnect):  # it left while something was sent to it
-                task.result()
+        await until_one_ends(_tell(websocket, told, subscription, closed), _leave(websocket))
 
 
 async def _tell(websocket: WebSocket, told: list[Event], subscription: Subscription, closed: bool) -> None:

@@ -1,5 +1,4 @@
-"""What may be asked, field by field. Strict: an unknown field, a wrong type or a value out of range is refused
-by its name."""
+"""What may be asked, field by field."""
 
 from __future__ import annotations
 
@@ -8,7 +7,6 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -17,42 +15,24 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.api.webhooks import check_receiver
+from gateway.api.fields import (
+    ClientState,
+    LexiconNames,
+    PromptName,
+    Request,
+    Speech,
+    UtteranceId,
+    VoiceName,
+    WebhookUrl,
+)
 from gateway.calls import requests as calls
 
-CLIENT_STATE_OCTETS: Final = 4096
 SLOT: Final = re.compile(r"\{(\w{1,64})\}")
-_CLIENTS_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]{0,127}$"
 
 
 def _named(spec: str) -> str:
     _digits(spec)
     return spec
-
-
-def _short_enough(state: str) -> str:
-    octets = len(state.encode())
-    if octets > CLIENT_STATE_OCTETS:
-        raise ValueError(f"may have {CLIENT_STATE_OCTETS} octets of UTF-8, has {octets}")
-    return state
-
-
-def _not_blank(text: str) -> str:
-    if not text or text.isspace():
-        raise ValueError("should hold something to say")
-    return text
-
-
-Speech = Annotated[str, AfterValidator(_not_blank)]
-ClientState = Annotated[str, AfterValidator(_short_enough)]
-WebhookUrl = Annotated[str, Field(max_length=2048), AfterValidator(check_receiver)]
-VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
-
-
-class Request(BaseModel):
-    """Base: strict types, no other fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 def _digits(spec: str) -> frozenset[str]:
@@ -194,13 +174,13 @@ class RejectCall(Request):
 class PromptSlot(Request):
     """A recording that fills a slot."""
 
-    prompt: Annotated[str, Field(min_length=1, max_length=512)]
+    prompt: PromptName
 
 
 class Manner(Request):
     """How something is said."""
 
-    id: Annotated[str, Field(pattern=_CLIENTS_ID)] | None = Field(
+    id: UtteranceId | None = Field(
         None, description="The client's own, unique within the call; omitted: one is made"
     )
     voice: VoiceName | None = Field(None, description="One of GET /v1/voices; omitted: the call's")
@@ -217,11 +197,9 @@ class Manner(Request):
     )
     barge_in: BargeIn | None = Field(None, description="Omitted: the call's")
     client_state: ClientState | None = Field(None, description="Echoed on every event of the utterance")
-    lexicons: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=8)] = (
-        Field(
-            [],
-            description="PLS documents in VOXTRUNK_LEXICONS_FOLDER, by name; the first that has a word says it",
-        )
+    lexicons: LexiconNames = Field(
+        [],
+        description="PLS documents in VOXTRUNK_LEXICONS_FOLDER, by name; the first that has a word says it",
     )
 
 
@@ -241,7 +219,7 @@ class CreateUtterance(Manner):
 
     text: Speech | None = Field(None, description="Plain text, VOXTRUNK_TEXT_LIMIT characters at most")
     ssml: Speech | None = Field(None, description="An SSML 1.1 document, likewise limited")
-    prompt: Annotated[str, Field(min_length=1, max_length=512)] | None = Field(
+    prompt: PromptName | None = Field(
         None, description="An audio file below VOXTRUNK_PROMPTS_FOLDER, with or without its extension"
     )
     template: Speech | None = Field(
@@ -272,52 +250,9 @@ class CreateUtterance(Manner):
 class SayRest(Request):
     """How the rest of an utterance is said; all else is as it was."""
 
-    id: Annotated[str, Field(pattern=_CLIENTS_ID)] | None = Field(None, description="Omitted: one is made")
+    id: UtteranceId | None = Field(None, description="Omitted: one is made")
     mode: Literal["append", "interrupt", "replace"] = "append"
     client_state: ClientState | None = Field(None, description="Omitted: that of what was cut")
-
-
-# -- messages of the speech socket --------------------------------------------------------------------------
-
-
-class OpenText(Manner):
-    """Begin to write an utterance."""
-
-    type: Literal["open"]
-    id: Annotated[str, Field(pattern=_CLIENTS_ID)]
-
-
-class MoreText(Request):
-    """More text of it, and a mark behind this text."""
-
-    type: Literal["text"]
-    id: str
-    text: str = ""
-    mark: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-
-
-class FlushText(Request):
-    """Speak what there is, as if a clause ended here."""
-
-    type: Literal["flush"]
-    id: str
-
-
-class EndText(Request):
-    """Nothing follows."""
-
-    type: Literal["end"]
-    id: str
-
-
-class ClearText(Request):
-    """Take back what was not heard of it, or of all that this socket has opened."""
-
-    type: Literal["clear"]
-    id: str | None = None
-
-
-SpeechMessage = Annotated[OpenText | MoreText | FlushText | EndText | ClearText, Field(discriminator="type")]
 
 
 class StopSpeech(Request):
@@ -351,7 +286,7 @@ class PlayBackground(Request):
         json_schema_extra={"examples": [{"prompt": "music/waiting", "volume_db": -15, "duck_db": -10}]}
     )
 
-    prompt: Annotated[str, Field(min_length=1, max_length=512)] = Field(
+    prompt: PromptName = Field(
         description="An audio file below VOXTRUNK_PROMPTS_FOLDER, repeated until it is ended"
     )
     volume_db: float = Field(-15.0, ge=-60.0, le=10.0, description="Relative to VOXTRUNK_LEVEL_DBM0")
@@ -385,9 +320,7 @@ class Synthesize(Request):
     )
     speed: float = Field(1.0, ge=0.5, le=2.0, description="Speaking rate, 1.0 is the voice's own")
     volume_db: float = Field(0.0, ge=-40.0, le=10.0, description="Relative to VOXTRUNK_LEVEL_DBM0")
-    lexicons: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=8)] = (
-        Field([], description="PLS documents in VOXTRUNK_LEXICONS_FOLDER, by name")
-    )
+    lexicons: LexiconNames = Field([], description="PLS documents in VOXTRUNK_LEXICONS_FOLDER, by name")
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:

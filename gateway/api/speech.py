@@ -16,15 +16,15 @@ from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, WebSocket
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from pydantic import TypeAdapter
+from starlette.websockets import WebSocketState
 
-from gateway.api import body, problems
 from gateway.api.context import Context
 from gateway.api.permits import check_voice
-from gateway.api.requests import ClearText, EndText, FlushText, MoreText, OpenText, SpeechMessage
-from gateway.calls.requests import Say
+from gateway.api.saying import say_of
+from gateway.api.sockets import read, until_one_ends
+from gateway.api.written import ClearText, EndText, FlushText, MoreText, OpenText, SpeechMessage
+from gateway.calls.life import ENDS
 from gateway.errors import Refusal
 
 router = APIRouter()
@@ -35,7 +35,6 @@ _NORMAL: Final = 1000
 _RESTART: Final = 1012
 _TOO_SLOW: Final = 1008
 _HEARD: Final = ("spoken_text", "remaining_text", "spoken_ms", "heard_ms", "last_word", "last_mark")
-_ENDS: Final = frozenset({"utterance.finished", "utterance.stopped", "utterance.failed"})
 _TOLD: Final = {"utterance.started": "started", "utterance.mark": "mark"} | {
     name: name for name in ("word", "paused", "resumed")
 }
@@ -66,41 +65,17 @@ class _Session:
         """Until either side closes."""
         subscription = self._here.switchboard.events.subscribe(call_id=self._call_id)
         with self._here.streaming(subscription):
-            works = self._read(), self._send(), self._follow(subscription)
-            tasks = [asyncio.create_task(work) for work in works]
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                reading = read(self._socket, _MESSAGES, self._do, self._refuse)
+                await until_one_ends(reading, self._send(), self._follow(subscription))
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
                 self._let_go()
-        for task in tasks:
-            if not task.cancelled():
-                with contextlib.suppress(WebSocketDisconnect):  # it left while something was sent to it
-                    task.result()
 
     def _let_go(self) -> None:
         """Nobody writes any more: what was accepted is said to its end."""
         for uid in [uid for uid, open_ in self._writing.items() if open_]:
             with contextlib.suppress(Refusal):  # it has just ended
                 self._here.switchboard.speech.end_text(self._call_id, uid, "writer_gone")
-
-    async def _read(self) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            uid = None
-            try:
-                request = parsed(message, _MESSAGES)
-                uid = request.id
-                await self._do(request)
-            except Exception as error:
-                problem = problems.problem_of(error)
-                if problem is None:
-                    raise
-                self._put(error_of(problem, uid))
 
     async def _do(self, request: Any) -> None:
         switchboard, call_id = self._here.switchboard, self._call_id
@@ -127,17 +102,10 @@ class _Session:
     async def _open(self, request: OpenText) -> None:
         uid, switchboard = request.id, self._here.switchboard
         check_voice(self._socket.state.key, request.voice or switchboard.registry.call(self._call_id).voice)
-        say = Say(
-            requested_ns=time.monotonic_ns(),
-            id=uid,
-            voice=request.voice,
-            rate=request.rate,
-            volume_db=request.volume_db,
-            mode=request.mode,
-            interruptible=request.interruptible,
-            barge_in=request.barge_in.meant() if request.barge_in else None,
-            client_state=request.client_state,
-            lexicons=await self._here.lexicon_paths(request.lexicons),
+        say = await say_of(
+            self._here,
+            request,
+            time.monotonic_ns(),
             draft=switchboard.speech.draft(self._call_id, request.voice),
             listener=partial(self._told, uid),
         )
@@ -151,7 +119,7 @@ class _Session:
 
     def _told(self, uid: str, kind: str, data: Mapping[str, object]) -> None:
         """What happens to an utterance of this socket."""
-        if kind in _ENDS:
+        if kind in ENDS:
             self._writing.pop(uid, None)
             if kind == "utterance.stopped":
                 self._put({"type": "heard", "id": uid, **{name: data[name] for name in _HEARD}})
@@ -169,6 +137,9 @@ class _Session:
         self._put(code)
         await asyncio.Event().wait()  # what stands before it is still to be sent
 
+    async def _refuse(self, error: dict[str, Any]) -> None:
+        self._put(error)
+
     def _put(self, message: dict[str, Any] | int) -> None:
         try:
             self._outgoing.put_nowait(message)
@@ -184,30 +155,3 @@ class _Session:
                 return
             # ASCII escapes, as everywhere
             await self._socket.send_text(json.dumps(message))
-
-
-def parsed(message: Mapping[str, Any], messages: TypeAdapter[Any]) -> Any:
-    """A message as a request, one of ``messages``. Refusal ``bad_request``, RequestValidationError."""
-    text = message.get("text")
-    if text is None:
-        raise Refusal("bad_request", "Send JSON as text, not binary data")
-    try:
-        value = body.parse(text.encode("utf-8", "surrogatepass"))
-    except json.JSONDecodeError as error:
-        raise Refusal(
-            "bad_request", f"The message is not JSON: {error.msg} (character {error.pos})"
-        ) from None
-    try:
-        return messages.validate_python(value)
-    except ValidationError as error:
-        # the union's own tag is no field of the message's
-        found = [{**item, "loc": ("body", *item["loc"][1:])} for item in error.errors()]
-        raise RequestValidationError(found) from None
-
-
-def error_of(problem: problems.Problem, uid: str | None) -> dict[str, Any]:
-    """A problem as a message about the utterance ``uid``."""
-    more: dict[str, Any] = {} if uid is None else {"id": uid}
-    if "Retry-After" in problem.headers:
-        more["retry_after"] = int(problem.headers["Retry-After"])
-    return {**problem.members(), "type": "error", **more}

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from gateway.api.audio import NOTHING
 from gateway.api.formats import Sound, sound_of
 from gateway.api.permits import check_script
-from gateway.api.utterances import script_of, unspoken
+from gateway.api.saying import script_of, unspoken
 from gateway.calls.requests import Say
 from gateway.calls.studio import Take
 from gateway.errors import Refusal

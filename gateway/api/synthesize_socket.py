@@ -15,7 +15,6 @@ Utterances are said in the order in which they were begun.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from typing import Annotated, Any, Final, Literal
@@ -23,25 +22,18 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, WebSocket
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from starlette.websockets import WebSocketDisconnect
 
 from gateway.api import problems
 from gateway.api.context import Context
+from gateway.api.fields import LexiconNames, Request, Speech, UtteranceId, VoiceName
 from gateway.api.formats import Encoder, Sound, fed, sound_of
 from gateway.api.keyring import Key
-from gateway.api.requests import (
-    ClearText,
-    EndText,
-    FlushText,
-    MoreText,
-    Request,
-    Speech,
-    Synthesize,
-    VoiceName,
-)
-from gateway.api.speech import error_of, parsed
+from gateway.api.requests import Synthesize
+from gateway.api.sockets import error_of, read, until_one_ends
 from gateway.api.spoken import order_of, voice_of
-from gateway.calls.studio import ENDS, Take, Told
+from gateway.api.written import ClearText, EndText, FlushText, MoreText
+from gateway.calls.life import ENDS
+from gateway.calls.studio import Take, Told
 from gateway.errors import Refusal
 
 router = APIRouter()
@@ -64,12 +56,10 @@ class Listening(Request):
 
 
 class _Manner(Request):
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]{0,127}$")]
+    id: UtteranceId
     speed: float = Field(1.0, ge=0.5, le=2.0)
     volume_db: float = Field(0.0, ge=-40.0, le=10.0)
-    lexicons: Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=8)] = (
-        Field([])
-    )
+    lexicons: LexiconNames = Field([])
 
 
 class SayText(_Manner):
@@ -133,33 +123,8 @@ class _Session:
 
     async def run(self) -> None:
         """Until either side closes."""
-        tasks = [asyncio.create_task(work) for work in (self._read(), self._send())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in tasks:
-            if not task.cancelled():
-                with contextlib.suppress(WebSocketDisconnect):
-                    task.result()
-
-    async def _read(self) -> None:
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            uid = None
-            try:
-                request = parsed(message, _MESSAGES)
-                uid = request.id
-                await self._do(request)
-            except Exception as error:
-                problem = problems.problem_of(error)
-                if problem is None:
-                    raise
-                await self._tell(error_of(problem, uid))
+        reading = read(self._socket, _MESSAGES, self._do, self._tell)
+        await until_one_ends(reading, self._send())
 
     async def _do(self, request: Any) -> None:
         take = self._take

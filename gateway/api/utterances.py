@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -19,18 +19,13 @@ from gateway.api.context import Context, Here
 from gateway.api.limits import is_plain_text
 from gateway.api.openapi import TEXT_BODY, problems
 from gateway.api.permits import check_script, check_voice
-from gateway.api.requests import SLOT, CreateUtterance, Manner, PromptSlot, SayRest, StopSpeech
-from gateway.calls import requests
+from gateway.api.requests import CreateUtterance, Manner, SayRest, StopSpeech
+from gateway.api.saying import fill, say_of, script_of, unspoken
 from gateway.calls.utterance import Utterance
 from gateway.errors import Refusal
-from gateway.messages.synthesis import Piece
-from tts_core import Say, Script, ScriptError
-from tts_core.script import PLAIN
-from tts_core.voices import chosen
 
 router = APIRouter(prefix="/v1/calls/{call_id}", tags=["utterances"], route_class=JsonRoute)
 _CURRENT: Final = StopSpeech()
-_CLOSING: Final = ".,;:!?…)\"'”’"
 _AS_IT_WAS: Final = SayRest(id=None, client_state=None)
 
 
@@ -71,7 +66,7 @@ async def say(call_id: str, body: CreateUtterance, request: Request, here: Here)
             for name, slot in body.slots.items()
             if not isinstance(slot, str)
         }
-        filled, pieces = _fill(body.template, body.slots, paths)
+        filled, pieces = fill(body.template, body.slots, paths)
         script = script_of(filled, "template", here.settings.text_limit)
     else:
         field, source = ("text", body.text) if body.ssml is None else ("ssml", body.ssml)
@@ -84,23 +79,16 @@ async def say(call_id: str, body: CreateUtterance, request: Request, here: Here)
         prompt = str(await asyncio.to_thread(here.prompts.find, body.prompt))
     utterance = await here.switchboard.speech.say(
         call_id,
-        requests.Say(
-            requested_ns=request.state.requested_ns,
+        await say_of(
+            here,
+            body,
+            request.state.requested_ns,
             script=script,
             text=body.text,
             ssml=body.ssml,
             prompt=prompt,
             pieces=pieces,
-            id=body.id,
-            voice=body.voice,
-            rate=body.rate,
-            volume_db=body.volume_db,
-            mode=body.mode,
-            interruptible=body.interruptible,
-            barge_in=body.barge_in.meant() if body.barge_in else None,
-            client_state=body.client_state,
             trace=request.headers.get("traceparent"),
-            lexicons=await here.lexicon_paths(body.lexicons),
             audio=recordings.files,
         ),
     )
@@ -125,18 +113,8 @@ async def _say_text(request: Request) -> Response:
         raise RequestValidationError(found) from None
     check_voice(request.state.key, manner.voice or switchboard.registry.call(call_id).voice)
     draft = switchboard.speech.draft(call_id, manner.voice)
-    say = requests.Say(
-        requested_ns=request.state.requested_ns,
-        trace=request.headers.get("traceparent"),
-        draft=draft,
-        **(
-            manner.model_dump(exclude={"barge_in"})
-            | {
-                "lexicons": await here.lexicon_paths(manner.lexicons),
-                "barge_in": manner.barge_in.meant() if manner.barge_in else None,
-            }
-        ),
-    )
+    trace = request.headers.get("traceparent")
+    say = await say_of(here, manner, request.state.requested_ns, draft=draft, trace=trace)
     utterance = await switchboard.speech.say(call_id, say)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
@@ -218,70 +196,3 @@ async def say_rest(
 async def stop(call_id: str, here: Here, body: StopSpeech = _CURRENT) -> Response:
     """Stop the current utterance, or it and the queue. Answers with what was heard, to the word."""
     return answers.Stopped.of(await here.switchboard.speech.stop(call_id, body.scope)).response()
-
-
-def _fill(
-    template: str, slots: Mapping[str, str | PromptSlot], paths: Mapping[str, str]
-) -> tuple[str, tuple[Piece, ...]]:
-    """The whole text, and its pieces. What ends a clause right behind a slot is said with what fills it."""
-    texts: list[tuple[str, str | None]] = []
-    for index, part in enumerate(SLOT.split(template)):
-        if index % 2:
-            slot = slots[part]
-            texts.append((slot, None) if isinstance(slot, str) else ("", paths[part]))
-            continue
-        closing = len(part) - len(part.lstrip(_CLOSING))
-        if closing and texts and texts[-1][1] is None:
-            texts[-1] = (texts[-1][0] + part[:closing], None)
-            part = part[closing:]
-        texts.append((part, None))
-    whole, pieces = "", []
-    for text, path in texts:
-        if path is not None or any(char.isalnum() for char in text):
-            pieces.append(Piece(len(whole), text, path))
-        whole += text
-    return whole, tuple(pieces)
-
-
-def unspoken(script: Script, here: Here, voice: str) -> list[str]:
-    """What the voices that there are cannot do of what SSML asks for."""
-    manners = {piece.manner for piece in script.pieces if isinstance(piece, Say) and piece.manner != PLAIN}
-    if not manners:
-        return []
-    offered = {each.name: each for each in here.switchboard.workers.voices()}
-    said = set()
-    for manner in manners:
-        speaker = chosen(offered, manner, voice) if voice in offered else voice
-        if speaker is None:
-            wanted = (
-                f"no voice is named {manner.voice[:64]!r}"
-                if manner.voice
-                else f"no voice speaks {manner.language!r}"
-            )
-            said.add(f"{wanted}: {voice} says it")
-        if manner.pitch != 1 and (speaker or voice).startswith("piper:"):
-            said.add(f"pitch has no effect on {speaker or voice}")
-    return sorted(said)
-
-
-def script_of(
-    source: str | None, field: str, text_limit: int, missing: Callable[[str], str] | None = None
-) -> Script | None:
-    """What text or SSML says; None for a prompt. ``missing``: why a recording cannot be had.
-
-    Refusals ``text_too_long``, ``bad_ssml``.
-    """
-    if source is None:
-        return None
-    if len(source) > text_limit:
-        raise Refusal(
-            "text_too_long",
-            f"{field} may have {text_limit} characters (VOXTRUNK_TEXT_LIMIT), has {len(source)}",
-            field=field,
-        )
-    if field != "ssml":
-        return Script.from_text(source)
-    try:
-        return Script.from_ssml(source, missing)
-    except ScriptError as error:
-        raise Refusal("bad_ssml", f"ssml: {error}", field="ssml") from None

@@ -35,7 +35,8 @@ from gateway.api.audio import _is_below
 from gateway.api.keyring import BadKeys, Keyring
 from gateway.api.prompts import Prompts
 from gateway.api.server import MESSAGE_OCTETS
-from gateway.api.speech import _MESSAGES, parsed
+from gateway.api.sockets import parsed
+from gateway.api.speech import _MESSAGES
 from gateway.errors import Refusal
 from gateway.listen import rtcp as listened
 from gateway.listen.packets import SLOT, parse_headers

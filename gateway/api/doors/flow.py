@@ -12,8 +12,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.formats import Encoder, encoded
+from gateway.calls.life import ENDS
 from gateway.calls.requests import Codec, Say
-from gateway.calls.studio import ENDS, Told
+from gateway.calls.studio import Told
 from gateway.errors import Refusal
 from tts_core import Script
 

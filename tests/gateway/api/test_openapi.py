@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api import requests
+from gateway.api.fields import Request
 from gateway.api.requests import CreateCall, CreateUtterance, SendDtmf
 
 ROUTES = {
@@ -81,7 +81,7 @@ async def test_problems_and_keys_are_declared(api: Any) -> None:
 
 
 @pytest.mark.parametrize("model", [CreateCall, CreateUtterance, SendDtmf])
-def test_the_examples_are_valid(model: type[requests.Request]) -> None:
+def test_the_examples_are_valid(model: type[Request]) -> None:
     extra = model.model_config["json_schema_extra"]
     assert isinstance(extra, dict)
     examples = extra["examples"]

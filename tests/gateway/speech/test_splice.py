@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.api.requests import PromptSlot
-from gateway.api.utterances import _fill
+from gateway.api.saying import fill
 from gateway.messages.synthesis import Piece, Resume, Speak
 from gateway.speech.recipe import recipe_of
 from gateway.speech.splice import CROSSFADE, Sound, Splicer
@@ -51,7 +51,7 @@ def _pcm(payload):
 
 
 def test_a_template_falls_into_pieces_that_have_something_to_say():
-    whole, pieces = _fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
+    whole, pieces = fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
     assert whole == "Dear Ann, your balance is 42 dollars. Goodbye."
     assert [piece.text for piece in pieces] == [
         "Dear ",
@@ -62,16 +62,16 @@ def test_a_template_falls_into_pieces_that_have_something_to_say():
     ]
     for piece in pieces:
         assert whole[piece.char : piece.char + len(piece.text)] == piece.text
-    whole, pieces = _fill("{jingle} Hello!", {"jingle": PromptSlot(prompt="j")}, {"jingle": "/j.wav"})
+    whole, pieces = fill("{jingle} Hello!", {"jingle": PromptSlot(prompt="j")}, {"jingle": "/j.wav"})
     assert (whole, pieces) == (" Hello!", (Piece(0, "", "/j.wav"), Piece(0, " Hello!")))
 
 
 def test_what_never_changes_is_made_once(source, made):
-    whole, pieces = _fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
+    whole, pieces = fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
     first, words = _say(source, pieces)
     assert len(made) == 5
     del made[:]
-    _, others = _fill(TEMPLATE, {"name": "Ann", "amount": "7 dollars"}, {})
+    _, others = fill(TEMPLATE, {"name": "Ann", "amount": "7 dollars"}, {})
     second, _ = _say(source, others)
     assert made == ["7 dollars."]
     at = words[[whole[w.char_start : w.char_end] for w in words].index("42")].start_unit
@@ -80,7 +80,7 @@ def test_what_never_changes_is_made_once(source, made):
 
 
 def test_words_are_where_they_sound_and_nothing_is_lost_between_pieces(source):
-    whole, pieces = _fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
+    whole, pieces = fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
     payload, words = _say(source, pieces)
     texts = [whole[word.char_start : word.char_end] for word in words]
     assert texts == ["Dear", "Ann", "your", "balance", "is", "42", "dollars", "Goodbye"]
@@ -98,7 +98,7 @@ def test_words_are_where_they_sound_and_nothing_is_lost_between_pieces(source):
 
 
 def test_the_rest_of_a_template_joins_what_was_sent(source):
-    _, pieces = _fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
+    _, pieces = fill(TEMPLATE, {"name": "Ann", "amount": "42 dollars"}, {})
     payload, words = _say(source, pieces)
     word = words[4]
     rest, others = _say(source, pieces, resume=Resume(word.start_unit, word.char_start, 0, 0))
@@ -115,7 +115,7 @@ def test_a_recording_fades_into_speech_and_back(source, tmp_path):
         out.setsampwidth(2)
         out.setframerate(8000)
         out.writeframes((9000 * np.sin(2 * np.pi * 230 * t)).astype("<i2").tobytes())
-    _, pieces = _fill("Listen: {tone} Thank you.", {"tone": PromptSlot(prompt="t")}, {"tone": str(path)})
+    _, pieces = fill("Listen: {tone} Thank you.", {"tone": PromptSlot(prompt="t")}, {"tone": str(path)})
     payload, _ = _say(source, pieces)
     pcm = _pcm(payload)
     size = np.abs(np.fft.rfft(pcm[: len(pcm) // 160 * 160].reshape(-1, 160), axis=1))
