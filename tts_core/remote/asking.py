@@ -1,8 +1,8 @@
-"""What a provider is to this package: a way to ask for a clause, and a way to read the answer."""
+"""What a provider is to this package: how a clause is asked for, how the answer is read, and the way to both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -135,6 +135,76 @@ class Provider(Protocol):
 
     def answering(self, headers: Mapping[str, str]) -> Answering:
         """A reader for an answer with these headers (names in lower case)."""
+        ...
+
+
+class Way(Protocol):
+    """How a provider is reached: see `posts` and `sockets`."""
+
+    def hear(self, line: Line, timbre: Timbre) -> AsyncGenerator[tuple[Heard, int], None]:
+        """Ask for a clause: what is heard of it as it comes, and its rate in Hz, up to its end.
+
+        Raises Unanswered. To close it is to want no more: what comes afterwards is nobody's.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a message of a WebSocket tells. `clause`: the id of the one that it is about, "" where it says none.
+
+    `octets`: of its G.711; `chars` begin at `starts` seconds; `over`: no more of it comes; `cut`: what was to
+    be cut is; `trouble`: the kind of Unanswered, and what was `said` of it.
+    """
+
+    clause: str = ""
+    octets: bytes = b""
+    chars: str = ""
+    starts: tuple[float, ...] = ()
+    over: bool = False
+    cut: bool = False
+    trouble: str = ""
+    said: str = ""
+
+
+class Talking(Protocol):
+    """What is said to a kind of provider over its WebSockets. It knows no socket."""
+
+    law: str
+    """Of the audio that is asked for."""
+    most: int
+    """Clauses that one socket carries at a time."""
+    a_minute: int
+    """Clauses that one socket carries in 60 s, 0 for any number."""
+    cut_by: str
+    """What says that a clause is cut: "over", "cut", or "" when nothing has to."""
+
+    def headers(self, key: str) -> dict[str, str]:
+        """What goes with the request for a socket, the key in it."""
+        ...
+
+    def address(self, line: Line, timbre: Timbre) -> str:
+        """Path and query of the sockets that can say this. It holds no key."""
+        ...
+
+    def say(self, clause: str, line: Line, timbre: Timbre) -> tuple[str, ...]:
+        """The messages that ask for a clause."""
+        ...
+
+    def cut(self, clause: str) -> str:
+        """The message that cuts it; "" when there is none. What still comes of it is nobody's."""
+        ...
+
+    def stay(self) -> str:
+        """The message by which an idle socket is kept; "" when pings do."""
+        ...
+
+    def told(self, message: str | bytes) -> Told:
+        """What a message tells. Raises Unanswered for what is none."""
         ...
 
 

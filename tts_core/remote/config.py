@@ -22,21 +22,36 @@ from types import MappingProxyType
 from typing import Any
 
 from tts_core.errors import EngineError
-from tts_core.remote import azure, deepgram, elevenlabs, openai
-from tts_core.remote.asking import Expand, Provider, Timbre
+from tts_core.remote import azure, cartesia, deepgram, elevenlabs, openai
+from tts_core.remote.asking import Expand, Provider, Talking, Timbre
+from tts_core.remote.cartesia_talk import CartesiaTalk
+from tts_core.remote.deepgram_talk import DeepgramTalk
 from tts_core.remote.desk import Limits
+from tts_core.remote.elevenlabs_talk import ElevenLabsTalk
 from tts_core.remote.wire import Patience
 
 Make = Callable[[str, Expand], Provider]
-KINDS: Mapping[str, tuple[Make, str]] = MappingProxyType(
+MakeTalk = Callable[[str], Talking]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of provider: its base URL, "" where each customer has another; what is said over its WebSockets."""
+
+    make: Make
+    base_url: str
+    make_talk: MakeTalk | None = None
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "elevenlabs": (elevenlabs.ElevenLabs, elevenlabs.BASE_URL),
-        "azure": (azure.Azure, azure.BASE_URL),
-        "openai": (openai.OpenAI, openai.BASE_URL),
-        "deepgram": (deepgram.Deepgram, deepgram.BASE_URL),
+        "elevenlabs": Kind(elevenlabs.ElevenLabs, elevenlabs.BASE_URL, ElevenLabsTalk),
+        "azure": Kind(azure.Azure, azure.BASE_URL),
+        "openai": Kind(openai.OpenAI, openai.BASE_URL),
+        "deepgram": Kind(deepgram.Deepgram, deepgram.BASE_URL, DeepgramTalk),
+        "cartesia": Kind(cartesia.Cartesia, cartesia.BASE_URL, CartesiaTalk),
     }
 )
-"""Each kind of provider and its base URL, "" where each customer has another."""
 
 _TAKEN = frozenset(("espeak", "neural", "piper", "route"))
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
@@ -60,6 +75,7 @@ class Peering:
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
     warm: bool = True
+    transport: str = "http"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +205,17 @@ def _peering(name: str, table: _Table, folder: Path) -> Peering:
     kind = table.text("kind", name if name in KINDS else None)
     if kind not in KINDS:
         raise BadProviders(f"{table.at('kind')}: {kind!r} is none of {', '.join(KINDS)}")
-    base_url = table.text("base_url", KINDS[kind][1]).rstrip("/")
+    base_url = table.text("base_url", KINDS[kind].base_url).rstrip("/")
     if not base_url.startswith(("http://", "https://")):
         raise BadProviders(f"{table.at('base_url')}: must begin with https:// (or http://), not {base_url!r}")
     law = table.text("law", "mulaw")
     if law not in ("mulaw", "alaw"):
         raise BadProviders(f"{table.at('law')}: must be mulaw or alaw, not {law!r}")
+    transport = table.text("transport", "http")
+    if transport not in ("http", "websocket"):
+        raise BadProviders(f"{table.at('transport')}: must be http or websocket, not {transport!r}")
+    if transport == "websocket" and KINDS[kind].make_talk is None:
+        raise BadProviders(f"{table.at('transport')}: {kind} is asked over http only")
     limits = Limits(
         int(table.number("at_once", 0)), table.number("price_per_million", 0), table.number("spend_day", 0)
     )
@@ -207,7 +228,9 @@ def _peering(name: str, table: _Table, folder: Path) -> Peering:
     timbres = tuple(_timbre(own, each, model) for own, each in table.table("voices").tables())
     if not timbres:
         raise BadProviders(f"{table.at('voices')}: name at least one")
-    peering = Peering(name, kind, base_url, law, _key(table, folder), timbres, limits, patience, warm)
+    peering = Peering(
+        name, kind, base_url, law, _key(table, folder), timbres, limits, patience, warm, transport
+    )
     table.end()
     return peering
 

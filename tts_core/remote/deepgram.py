@@ -29,18 +29,21 @@ class Deepgram:
 
     def asking(self, line: Line, timbre: Timbre) -> Asking:
         """See Provider. A rate it cannot do is the nearest that it can."""
-        params = {
-            "model": timbre.own,
-            "encoding": self._law,
-            "sample_rate": str(LINE_RATE),
-            "container": "none",
-            **{name: str(value) for name, value in timbre.more.items()},
-        }
-        speed = min(max(line.rate, _SLOWEST), _FASTEST)
-        if speed != 1:
-            params["speed"] = f"{speed:g}"
+        params = query(line, timbre, self._law) | {"container": "none"}
         return Asking("/v1/speak", params, {}, json={"text": line.text})
 
     def answering(self, headers: Mapping[str, str]) -> Octets:
         """See Provider."""
         return telephone(self._law, self._expand, headers)
+
+
+def query(line: Line, timbre: Timbre, law: str) -> dict[str, str]:
+    """What is asked for, of HTTP as of a socket."""
+    speed = min(max(line.rate, _SLOWEST), _FASTEST)
+    return {
+        "model": timbre.own,
+        "encoding": law,
+        "sample_rate": str(LINE_RATE),
+        **{name: str(value) for name, value in timbre.more.items()},
+        **({"speed": f"{speed:g}"} if speed != 1 else {}),
+    }

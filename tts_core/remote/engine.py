@@ -169,8 +169,7 @@ class RemoteEngine:
             return answer
         desk.begin(len(text))
         most_s = (_MOST_S + _MOST_PER_CHARACTER_S * len(text)) / line.rate
-        asking = self.peer.provider.asking(line, timbre)
-        answer.stop = self._wire.spawn(fetch(answer, asking, self.peer, most_s))
+        answer.stop = self._wire.spawn(fetch(answer, line, timbre, self.peer, most_s))
         return answer
 
     def _clause(

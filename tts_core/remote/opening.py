@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tts_core.engine import Engine
-from tts_core.remote.asking import Expand
+from tts_core.remote.asking import Expand, Line, Provider, Way
 from tts_core.remote.config import KINDS, Peering, Plan
 from tts_core.remote.desk import Account, Desk, Limits
 from tts_core.remote.engine import RemoteEngine
+from tts_core.remote.posts import Posts
 from tts_core.remote.route import Door, RouteEngine
+from tts_core.remote.sockets import Sockets
 from tts_core.remote.wire import Peer, Wire
 
 
@@ -65,13 +67,22 @@ def open_plan(
 
 
 def _remote(peering: Peering, wire: Wire, expand: Expand, share: int) -> RemoteEngine:
-    provider = KINDS[peering.kind][0](peering.law, expand)
+    provider = KINDS[peering.kind].make(peering.law, expand)
     desk = Desk(peering.name, _part(peering.limits, share))
-    client = wire.client(peering.base_url, provider.headers(peering.key))
     at_once = desk.limits.at_once
     room = asyncio.Semaphore(at_once) if at_once else contextlib.nullcontext()
-    peer = Peer(provider, desk, client, peering.patience, room, peering.key)
+    peer = Peer(provider, desk, wire.take(_way(peering, provider, desk, expand)), peering.patience, room)
     return RemoteEngine(peering.name, peering.timbres, peer, wire, warm_first=peering.warm)
+
+
+def _way(peering: Peering, provider: Provider, desk: Desk, expand: Expand) -> Way:
+    make_talk = KINDS[peering.kind].make_talk
+    if peering.transport == "http" or make_talk is None:
+        return Posts(peering.base_url, provider, peering.key)
+    talking = make_talk(peering.law)
+    home = {talking.address(Line(""), timbre) for timbre in peering.timbres} if peering.warm else set()
+    limit = desk.limits.at_once
+    return Sockets(peering.base_url, talking, peering.key, expand, limit, home, lambda: not desk.obstacle(0))
 
 
 def _part(limits: Limits, share: int) -> Limits:

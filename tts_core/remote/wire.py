@@ -1,28 +1,21 @@
-"""The thread that talks to providers: one loop, one pool of warm connections each, answers read as they come."""
+"""The thread that talks to providers: one loop, a way to each of them, answers read as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import email.utils
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from tts_core.engine import Arrival, Pcm
-from tts_core.remote.asking import Asking, Provider, Unanswered
+from tts_core.remote.asking import Heard, Line, Provider, Timbre, Unanswered, Way
 from tts_core.remote.desk import Desk
 
 _log = logging.getLogger(__name__)
-_KEPT_WARM_S = 120.0
-_CONNECT_S = 3.0
-_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +136,7 @@ class Wire:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: list[httpx.AsyncClient] = []
+        self._ways: list[Way] = []
         self._thread = threading.Thread(target=self._run, name="wire", daemon=True)
         self._thread.start()
 
@@ -154,16 +147,10 @@ class Wire:
         finally:
             self._loop.close()
 
-    def client(self, base_url: str, headers: dict[str, str]) -> httpx.AsyncClient:
-        """A pool of connections to one provider."""
-        client = httpx.AsyncClient(
-            base_url=base_url,
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=_CONNECT_S),
-            limits=httpx.Limits(max_keepalive_connections=64, keepalive_expiry=_KEPT_WARM_S),
-        )
-        self._clients.append(client)
-        return client
+    def take(self, way: Way) -> Way:
+        """A way to a provider, which ends with this."""
+        self._ways.append(way)
+        return way
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Run `work` in the loop, from any thread; returns what cancels it."""
@@ -198,8 +185,8 @@ class Wire:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for client in self._clients:
-                await client.aclose()
+            for way in self._ways:
+                await way.close()
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(end(), self._loop)
@@ -208,29 +195,24 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One provider as it is asked, while there is `room`. `key` is only here to be kept out of messages."""
+    """One provider as it is asked, by its `way`, while there is `room`."""
 
     provider: Provider
     desk: Desk
-    client: httpx.AsyncClient
+    way: Way
     patience: Patience
     room: contextlib.AbstractAsyncContextManager[Any]
-    key: str = field(default="", repr=False)
 
 
-async def fetch(answer: Answer, asking: Asking, peer: Peer, most_s: float) -> None:
+async def fetch(answer: Answer, line: Line, timbre: Timbre, peer: Peer, most_s: float) -> None:
     """Ask, and put what comes into `answer`. More than `most_s` of audio is no answer."""
     desk = peer.desk
     error: Unanswered | None = Unanswered("dropped", "nobody waited for it")
     try:
-        await _read(answer, asking, peer, most_s)
+        await _read(answer, line, timbre, peer, most_s)
         error = None
     except Unanswered as known:
         error = Unanswered(known.kind, f"{desk.name}: {known}", known.wait_s)
-    except (httpx.TimeoutException, httpx.ConnectError) as unreachable:
-        error = Unanswered("unreachable", f"{desk.name}: it cannot be reached: {unreachable!r}")
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as broken:
-        error = Unanswered("broken", f"{desk.name}: it broke off: {broken!r}")
     except Exception as unforeseen:
         _log.exception("an answer of %s was not understood", desk.name)
         error = Unanswered("garbage", f"{desk.name}: its answer was not understood: {unforeseen!r}")
@@ -239,78 +221,38 @@ async def fetch(answer: Answer, asking: Asking, peer: Peer, most_s: float) -> No
         answer.close(error)
 
 
-async def _read(answer: Answer, asking: Asking, peer: Peer, most_s: float) -> None:
+async def _read(answer: Answer, line: Line, timbre: Timbre, peer: Peer, most_s: float) -> None:
     patience, begun = peer.patience, False
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(loop.time() + patience.first_s) as limit, peer.room:
             begun = True
-            await _heard(answer, asking, peer, most_s, limit)
+            async with contextlib.aclosing(peer.way.hear(line, timbre)) as hearing:
+                await _heard(answer, hearing, peer, most_s, limit)
     except TimeoutError:
         if begun:
             raise Unanswered("late", "it was late (first_byte_ms, stall_ms)") from None
         raise Unanswered("held", "as much as may be is under way (at_once)") from None
 
 
-async def _heard(answer: Answer, asking: Asking, peer: Peer, most_s: float, limit: asyncio.Timeout) -> None:
+async def _heard(
+    answer: Answer,
+    hearing: AsyncIterator[tuple[Heard, int]],
+    peer: Peer,
+    most_s: float,
+    limit: asyncio.Timeout,
+) -> None:
     loop = asyncio.get_running_loop()
     began, first, audio_s = loop.time(), 0.0, 0.0
-    request = peer.client.build_request(
-        "POST",
-        asking.path,
-        params=asking.params,
-        headers=asking.headers,
-        json=asking.json,
-        content=asking.content,
-    )
-    response = await peer.client.send(request, stream=True)
-    try:
-        if response.status_code != 200:
-            raise await _refusal(response, peer)
-        reader = peer.provider.answering({name.lower(): value for name, value in response.headers.items()})
-        async for octets in response.aiter_bytes():
-            heard = reader.read(octets)
-            answer.put(heard.pcm, heard.onsets, reader.rate)
-            audio_s += len(heard.pcm) / reader.rate
-            if not first and audio_s:
-                first = loop.time()
-                peer.desk.heard(first - began)
-            if audio_s > most_s:
-                raise Unanswered("garbage", f"it does not stop: {audio_s:.0f} s for a clause")
-            if first:  # what is said is heard from `first` on: by then more must be there
-                limit.reschedule(first + audio_s + peer.patience.stall_s)
-        last = reader.end()
-        answer.put(last.pcm, last.onsets, reader.rate)
-        if not audio_s and not len(last.pcm):
-            raise Unanswered("broken", "it answered nothing")
-    finally:
-        await response.aclose()
-
-
-async def _refusal(response: httpx.Response, peer: Peer) -> Unanswered:
-    """What an answer that is no success is."""
-    status = response.status_code
-    begun = b""
-    async for octets in response.aiter_bytes():
-        begun += octets
-        if len(begun) > _SHOWN * 4:
-            break
-    said = " ".join(begun.decode("utf-8", "replace").split())
-    if peer.key:
-        said = said.replace(peer.key, "(the key)")
-    said = said[:_SHOWN]
-    wait_s = _wait_s(response.headers.get("retry-after", ""))
-    kind = "busy" if status in (429, 503) else "failed" if status >= 500 else "refused"
-    return Unanswered(kind, f"it answered {status}: {said}", wait_s)
-
-
-def _wait_s(told: str) -> float:
-    """Retry-After in seconds (RFC 9110 10.2.3: seconds or a date); 0 where it says nothing."""
-    try:
-        return max(0.0, float(told))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return 0.0
+    async for heard, rate in hearing:
+        answer.put(heard.pcm, heard.onsets, rate)
+        audio_s += len(heard.pcm) / rate
+        if not first and audio_s:
+            first = loop.time()
+            peer.desk.heard(first - began)
+        if audio_s > most_s:
+            raise Unanswered("garbage", f"it does not stop: {audio_s:.0f} s for a clause")
+        if first:  # what is said is heard from `first` on: by then more must be there
+            limit.reschedule(first + audio_s + peer.patience.stall_s)
+    if not audio_s:
+        raise Unanswered("broken", "it answered nothing")

@@ -29,7 +29,8 @@ class StandIn:
         command = [sys.executable, str(Path(__file__).with_name("standin.py"))]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
         assert self._process.stdout is not None
-        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        http, sockets = map(int, self._process.stdout.readline().split())
+        self.url, self.sockets_url = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{sockets}"
 
     def asked(self, voice: str = "") -> list[dict[str, object]]:
         """What it was asked, of this voice or of all."""
@@ -65,7 +66,8 @@ def provider(kind: str, *voices: str, name: str = "", **settings: object) -> str
         "warm": False,
     }
     given |= settings
-    lines = [f"[providers.{name or kind}]", f'kind = "{kind}"', f'base_url = "{standin().url}"']
+    url = standin().sockets_url if settings.get("transport") == "websocket" else standin().url
+    lines = [f"[providers.{name or kind}]", f'kind = "{kind}"', f'base_url = "{url}"']
     lines += [f'key_env = "{KEY_VARIABLE}"', *(f"{key} = {_toml(value)}" for key, value in given.items())]
     for voice in voices:
         lines.append(f'voices.{voice.replace(".", "-")} = {{ own = "{voice}", language = "en-us" }}')

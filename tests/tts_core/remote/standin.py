@@ -1,6 +1,7 @@
-"""A stand-in for the providers, which cannot be had here: one HTTP server that speaks the shapes of all four.
+"""A stand-in for the providers, which cannot be had here: one HTTP server that speaks the shapes of all five.
 
-    python standin.py          prints its port; GET /log tells what it was asked
+    python standin.py          prints its ports, of HTTP and of WebSockets (`standin_sockets`);
+                               GET /log tells what it was asked
 
 The voice that is asked for says how it answers: "TIMBRE.DEED" or "TIMBRE.DEED.COUNT", the deed for the first
 COUNT requests of that voice; "TIMBRE.later-COUNT" fails after so many. Timbres: "low" and "high" say each word as
@@ -15,6 +16,7 @@ import itertools
 import json
 import random
 import socket
+import struct
 import sys
 import time
 import urllib.parse
@@ -22,6 +24,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import numpy as np
 import soxr
@@ -84,6 +87,48 @@ class Speaker:
         return soxr.resample(pcm, own, rate), starts
 
 
+def parts(
+    speaker: Speaker, timbre: str, text: str, form: str, speed: float, piece_s: float = 0.1
+) -> list[tuple[bytes, str, list[float]]]:
+    """An answer in pieces of so much audio, and the characters that begin in each, with their seconds."""
+    rate = 24000 if form == "pcm24" else 8000
+    pcm, starts = speaker.say(text, rate, speed) if timbre == "espeak" else tones(timbre, text, rate)
+    size = int(piece_s * rate) * (5 if timbre == "espeak" else 1)
+    pieces = [pcm[at : at + size] for at in range(0, len(pcm), size)]
+    law = Law.PCMA if form in ("alaw", "timed-a") else Law.PCMU
+    found = []
+    for number, piece in enumerate(pieces):
+        octets = piece.astype("<i2").tobytes() if form == "pcm24" else encode(law, piece).tobytes()
+        until = 1e9 if number == len(pieces) - 1 else (number + 1) * size / rate
+        mine = [n for n, start in enumerate(starts) if number * size / rate <= start < until]
+        found.append((octets, "".join(text[n] for n in mine), [starts[n] for n in mine]))
+    return found
+
+
+def cartesia(version: str, asked: dict[str, Any]) -> tuple[str, str, str, float]:
+    """(voice, text, form, speed) of what Cartesia is asked for, by HTTP or over a socket."""
+    assert version == "2025-04-16"
+    assert asked["model_id"]
+    assert asked["language"] == "en"
+    assert asked["voice"]["mode"] == "id"
+    out = asked["output_format"]
+    assert (out["container"], out["sample_rate"]) == ("raw", 8000)
+    form = {"pcm_mulaw": "mulaw", "pcm_alaw": "alaw"}[out["encoding"]]
+    return asked["voice"]["id"], asked["transcript"], form, asked.get("generation_config", {}).get("speed", 1)
+
+
+def wave(pcm: np.ndarray, rate: int) -> bytes:
+    """int16[n] as a WAV file."""
+    data = pcm.astype("<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, 1, rate, rate * 2, 2, 16)
+    return (
+        struct.pack("<4sI8sI", b"RIFF", 36 + len(data), b"WAVEfmt ", 16)
+        + form
+        + struct.pack("<4sI", b"data", len(data))
+        + data
+    )
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -105,21 +150,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.asked.append({"path": address.path, "refused": repr(error)})
             self._whole(400, "application/json", json.dumps({"detail": repr(error)}).encode())
             return
-        number = self.server.count[voice]
-        self.server.count[voice] += 1
+        timbre, deed = self.server.deed(voice)
         self.server.asked.append(
             {"path": address.path, "voice": voice, "text": text, "form": form, "at": time.time(),
              "connection": self.client_address[1], "speed": speed,
              "key": KEY in str(self.headers), "body": body.decode(), "query": query}
         )  # fmt: skip
-        timbre, _, deed = voice.partition(".")
-        deed, _, most = deed.partition(".")
-        if most.isdigit() and number >= int(most):
-            deed = "well"
-        if deed.startswith("later-"):
-            deed = "well" if number < int(deed[6:]) else "error"
         try:
-            getattr(self, f"_{deed or 'well'}")(timbre, text, form, speed)
+            getattr(self, f"_{deed}")(timbre, text, form, speed)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -149,6 +187,9 @@ class Handler(BaseHTTPRequestHandler):
             assert self.headers["Authorization"] == f"Token {KEY}"
             assert (query["sample_rate"], query["container"]) == ("8000", "none")
             return query["model"], asked["text"], query["encoding"], float(query.get("speed", 1))
+        if path == "/tts/bytes":
+            assert self.headers["X-API-Key"] == KEY
+            return cartesia(self.headers["Cartesia-Version"], asked)
         _, version, tts, voice, stream, timed = path.split("/")
         assert (version, tts, stream, timed) == ("v1", "text-to-speech", "stream", "with-timestamps")
         assert self.headers["xi-api-key"] == KEY
@@ -184,31 +225,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def _pieces(self, timbre: str, text: str, form: str, speed: float, piece_s: float = 0.1) -> list[bytes]:
         """The answer, in pieces of so much audio."""
-        rate = 24000 if form == "pcm24" else 8000
-        if timbre == "espeak":
-            pcm, starts = self.server.speaker.say(text, rate, speed)
-        else:
-            pcm, starts = tones(timbre, text, rate)
-        size = int(piece_s * rate) * (5 if timbre == "espeak" else 1)
-        parts = [pcm[at : at + size] for at in range(0, len(pcm), size)]
-        if form == "pcm24":
-            return [part.astype("<i2").tobytes() for part in parts]
-        law = Law.PCMA if form in ("alaw", "timed-a") else Law.PCMU
-        octets = [encode(law, part).tobytes() for part in parts]
+        found = parts(self.server.speaker, timbre, text, form, speed, piece_s)
         if not form.startswith("timed"):
-            return octets
+            return [octets for octets, _, _ in found]
         lines = []
-        for number, part in enumerate(octets):
-            last = number == len(octets) - 1
-            span = (number * piece_s, 1e9 if last else (number + 1) * piece_s)
-            mine = [n for n, start in enumerate(starts) if span[0] <= start < span[1]]
-            times = [starts[n] for n in mine]
+        for octets, chars, times in found:
             alignment = {
-                "characters": [text[n] for n in mine],
+                "characters": list(chars),
                 "character_start_times_seconds": times,
                 "character_end_times_seconds": times,
             }
-            line = {"audio_base64": base64.b64encode(part).decode(), "alignment": alignment if mine else None}
+            line = {
+                "audio_base64": base64.b64encode(octets).decode(),
+                "alignment": alignment if chars else None,
+            }
             lines.append(json.dumps(line).encode() + b"\n")
         return lines
 
@@ -274,14 +304,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _wav16(self, timbre: str, text: str, form: str, speed: float) -> None:
         """Another rate than was asked for, which it says."""
-        pcm, _ = tones(timbre, text, 16000)
-        data = pcm.astype("<i2").tobytes()
-        head = b"RIFF" + (36 + len(data)).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-        head += (1).to_bytes(2, "little") * 2 + (16000).to_bytes(4, "little") + (32000).to_bytes(4, "little")
-        head += (
-            (2).to_bytes(2, "little") + (16).to_bytes(2, "little") + b"data" + len(data).to_bytes(4, "little")
-        )
-        self._whole(200, "audio/wav", head + data)
+        self._whole(200, "audio/wav", wave(tones(timbre, text, 16000)[0], 16000))
 
 
 class Server(ThreadingHTTPServer):
@@ -293,9 +316,23 @@ class Server(ThreadingHTTPServer):
         self.count: Counter[str] = Counter()
         self.speaker = Speaker()
 
+    def deed(self, voice: str, *, counts: bool = True) -> tuple[str, str]:
+        """The timbre of a voice, and what becomes of its next request."""
+        number = self.count[voice]
+        self.count[voice] += counts
+        timbre, _, deed = voice.partition(".")
+        deed, most, *_ = *deed.split("."), ""
+        if most.isdigit() and number >= int(most):
+            deed = "well"
+        if deed.startswith("later-"):
+            deed = "well" if number < int(deed[6:]) else "error"
+        return timbre, deed or "well"
+
 
 if __name__ == "__main__":
+    from standin_sockets import serve_sockets
+
     server = Server()
-    sys.stdout.write(f"{server.server_address[1]}\n")
+    sys.stdout.write(f"{server.server_address[1]} {serve_sockets(server)}\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -14,14 +14,18 @@ from tts_core import Script
 from tts_core.remote import BadProviders, Unanswered, read_plan
 from tts_core.remote.elevenlabs import ElevenLabs
 
-KINDS = ("elevenlabs", "azure", "openai", "deepgram")
+WAYS = (
+    ("elevenlabs", "http"), ("azure", "http"), ("openai", "http"), ("deepgram", "http"), ("cartesia", "http"),
+    ("elevenlabs", "websocket"), ("deepgram", "websocket"), ("cartesia", "websocket"),
+)  # fmt: skip
+SOCKETS = ("elevenlabs", "deepgram", "cartesia")
 TEXT = "Alpha bravo charlie delta. Echo foxtrot golf hotel india juliet, kilo lima mike november. Oscar papa."
 
 
 @pytest.mark.parametrize("law", ["mulaw", "alaw"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_word_is_heard_and_timed(tmp_path, kind, law):
-    door, abroad = opened(tmp_path, provider(kind, "low.well", law=law))
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_every_word_is_heard_and_timed(tmp_path, kind, transport, law):
+    door, abroad = opened(tmp_path, provider(kind, "low.well", law=law, transport=transport))
     chunks = list(door.speak(Script.from_text(TEXT), f"{kind}:low-well"))
     rate = chunks[0].sample_rate
     assert rate == (24_000 if kind == "openai" else 8000)
@@ -80,10 +84,13 @@ def test_elevenlabs_times_are_read_whether_of_the_whole_or_of_each_piece(relativ
     assert onsets == [(0, 0), (1, 800), (2, 1600), (3, 3200), (4, 4400), (5, 5600), (6, 6400)]
 
 
-def test_first_audio_leaves_before_the_answer_is_whole(tmp_path):
-    door, abroad = opened(tmp_path, provider("azure", "low.drip", stall_ms=30_000))
+@pytest.mark.parametrize(
+    ("kind", "transport"), [("azure", "http"), ("elevenlabs", "websocket"), ("deepgram", "websocket")]
+)
+def test_first_audio_leaves_before_the_answer_is_whole(tmp_path, kind, transport):
+    door, abroad = opened(tmp_path, provider(kind, "low.drip", stall_ms=30_000, transport=transport))
     began = time.monotonic()
-    speech = door.speak(Script.from_text("Alpha bravo."), "azure:low-drip")
+    speech = door.speak(Script.from_text("Alpha bravo."), f"{kind}:low-drip")
     first = next(speech)
     first_s = time.monotonic() - began
     assert len(first.words) == 1
@@ -92,41 +99,68 @@ def test_first_audio_leaves_before_the_answer_is_whole(tmp_path):
     abroad.close()
 
 
-@pytest.mark.parametrize(
-    ("deed", "kind", "provided"),
-    [("busy", "busy", "azure"), ("error", "failed", "deepgram"), ("denied", "refused", "openai"),
-     ("stall", "late", "deepgram"), ("silent", "late", "azure"), ("half", "broken", "deepgram"),
-     ("half", "broken", "elevenlabs"), ("halts", "late", "openai"), ("drip", "late", "deepgram"),
-     ("noise", "garbage", "azure"), ("noise", "garbage", "elevenlabs"), ("page", "garbage", "deepgram"),
-     ("page", "garbage", "elevenlabs"), ("empty", "broken", "openai"), ("endless", "garbage", "deepgram")],
+WRONG = (
+    ("busy", "busy", "azure"), ("error", "failed", "deepgram"), ("denied", "refused", "openai"),
+    ("stall", "late", "deepgram"), ("silent", "late", "azure"), ("half", "broken", "deepgram"),
+    ("half", "broken", "elevenlabs"), ("halts", "late", "openai"), ("drip", "late", "deepgram"),
+    ("noise", "garbage", "azure"), ("noise", "garbage", "elevenlabs"), ("page", "garbage", "deepgram"),
+    ("page", "garbage", "elevenlabs"), ("empty", "broken", "openai"), ("endless", "garbage", "deepgram"),
+    ("denied", "refused", "cartesia"), ("half", "broken", "cartesia"),
 )  # fmt: skip
-def test_what_goes_wrong_is_told(tmp_path, caplog, provided, deed, kind):
-    door, abroad = opened(tmp_path, provider(provided, f"low.{deed}"))
+WRONG_ON_A_SOCKET = {
+    "busy": "busy", "error": "failed", "denied": "refused", "stall": "late", "silent": "late", "half": "broken",
+    "halts": "late", "drip": "late", "noise": "garbage", "page": "garbage", "empty": "broken",
+    "endless": "garbage",
+    "says-busy": "busy", "says-error": "failed", "says-denied": "refused", "junk": "garbage", "closes": "busy",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provided", "transport", "deed", "kind"),
+    [
+        *((provided, "http", deed, kind) for deed, kind, provided in WRONG),
+        *(
+            (each, "websocket", deed, kind)
+            for each in SOCKETS
+            for deed, kind in WRONG_ON_A_SOCKET.items()
+            if each == "elevenlabs" or kind != "late" or deed == "stall"
+        ),
+    ],
+)
+def test_what_goes_wrong_is_told(tmp_path, caplog, provided, transport, deed, kind):
+    door, abroad = opened(tmp_path, provider(provided, f"low.{deed}", transport=transport))
     caplog.set_level(logging.DEBUG)
     with pytest.raises(Unanswered) as caught:
         list(door.speak(Script.from_text("Alpha bravo charlie delta echo."), f"{provided}:low-{deed}"))
     assert caught.value.kind == kind, caught.value
     assert provided in str(caught.value)
     assert KEY not in str(caught.value) + caplog.text
-    assert caught.value.wait_s == (30 if deed == "busy" else 0)
+    over_http = transport == "http" or provided != "cartesia"  # whose refusals come on the socket
+    assert caught.value.wait_s == (30 if deed == "busy" and over_http else 0)
     assert abroad.accounts()[0].under_way == 0
     abroad.close()
 
 
-def test_who_cannot_be_reached(tmp_path):
-    text = provider("openai", "low.well").replace(standin().url, "http://127.0.0.1:9")
+@pytest.mark.parametrize(("kind", "transport"), [("openai", "http"), ("deepgram", "websocket")])
+def test_who_cannot_be_reached(tmp_path, kind, transport):
+    text = provider(kind, "low.well", transport=transport)
+    text = text.replace(standin().sockets_url, standin().url).replace(standin().url, "http://127.0.0.1:9")
     door, abroad = opened(tmp_path, text)
     with pytest.raises(Unanswered) as caught:
-        list(door.speak(Script.from_text("Alpha."), "openai:low-well"))
+        list(door.speak(Script.from_text("Alpha."), f"{kind}:low-well"))
     assert caught.value.kind == "unreachable"
     abroad.close()
 
 
-def test_another_rate_that_is_told_is_read_at_that(tmp_path):
-    door, abroad = opened(tmp_path, provider("openai", "low.wav16"))
-    chunks = list(door.speak(Script.from_text("Alpha bravo charlie delta."), "openai:low-wav16"))
-    assert {chunk.sample_rate for chunk in chunks} == {24_000}
-    assert told(line_of(chunks), 24_000) == [("low", word) for word in bare("Alpha bravo charlie delta.")]
+@pytest.mark.parametrize(
+    ("kind", "transport", "rate"),
+    [("openai", "http", 24_000), *((kind, "websocket", 8000) for kind in SOCKETS)],
+)
+def test_another_rate_that_is_told_is_read_at_that(tmp_path, kind, transport, rate):
+    door, abroad = opened(tmp_path, provider(kind, "low.wav16", transport=transport))
+    chunks = list(door.speak(Script.from_text("Alpha bravo charlie delta."), f"{kind}:low-wav16"))
+    assert {chunk.sample_rate for chunk in chunks} == {rate}
+    assert told(line_of(chunks), rate) == [("low", word) for word in bare("Alpha bravo charlie delta.")]
     abroad.close()
 
 
@@ -157,6 +191,8 @@ def test_a_voice_that_is_warm_is_known(tmp_path):
      ("[providers.openai]\nvoices.a={language='English!'}", "must be a tag such as en-us"),
      ("[providers.openai]\nat_once=-1\nvoices.a={language='en'}", "at_once: must be a number of at least 0"),
      ("[providers.openai]\nspend_day=5\nvoices.a={language='en'}", "needs price_per_million"),
+     ("[providers.openai]\ntransport='websocket'\nvoices.a={language='en'}", "openai is asked over http only"),
+     ("[providers.deepgram]\ntransport='grpc'\nvoices.a={language='en'}", "must be http or websocket"),
      ("[routes.r]\nlanguage='en'", "voices: name at least one"),
      ("[routes.r]\nlanguage='en'\nvoices=['route:q']", "names voices, not routes"),
      ("[routes.r]\nlanguage='en'\nvoices=[{voice='a:b', when=1}]", "voices[0].when: there is no such setting")],

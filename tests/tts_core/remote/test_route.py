@@ -8,6 +8,7 @@ from tests.tts_core.remote.opened import bare, line_of, opened, provider, runs, 
 from tts_core import Chunk, EngineError, Script
 
 TEXT = "Alpha bravo charlie delta. Echo foxtrot golf hotel india juliet, kilo lima mike november. Oscar papa."
+WAYS = (("azure", "http"), ("deepgram", "websocket"), ("elevenlabs", "websocket"))
 DEEDS = ("busy", "error", "denied", "stall", "silent", "noise", "page", "empty")
 
 
@@ -27,32 +28,44 @@ def heard_words(chunks, text):
     return [text[word.char_start : word.char_end].lower() for chunk in chunks for word in chunk.words]
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_who_fails_before_the_first_sound_is_not_heard_of(tmp_path, deed):
-    text = provider("azure", f"low.{deed}") + provider("elevenlabs", "high.well")
-    door, abroad = opened(tmp_path, text + route(f"azure:low-{deed}", "elevenlabs:high-well"))
+@pytest.mark.parametrize(
+    ("kind", "transport", "deed"),
+    [
+        *(("azure", "http", deed) for deed in DEEDS),
+        *(("elevenlabs", "websocket", deed) for deed in (*DEEDS, "says-busy", "says-error", "says-denied")),
+    ],
+)
+def test_who_fails_before_the_first_sound_is_not_heard_of(tmp_path, kind, transport, deed):
+    text = provider(kind, f"low.{deed}", transport=transport) + provider(
+        "cartesia", "high.well", transport=transport
+    )
+    door, abroad = opened(tmp_path, text + route(f"{kind}:low-{deed}", "cartesia:high-well"))
     chunks, words = say(door, TEXT)
     assert words == [("high", word) for word in bare(TEXT)]
     assert heard_words(chunks, TEXT) == bare(TEXT)
-    assert {chunk.voice for chunk in chunks} == {"elevenlabs:high-well"}
+    assert {chunk.voice for chunk in chunks} == {"cartesia:high-well"}
     assert all(chunk.stands_in for chunk in chunks if chunk.words)
-    assert abroad.fail_overs() == {("route:support", f"azure:low-{deed}", "before"): 1}
+    assert abroad.fail_overs() == {("route:support", f"{kind}:low-{deed}", "before"): 1}
     abroad.close()
 
 
 @pytest.mark.parametrize(
-    ("kind", "deed"),
+    ("kind", "transport", "deed"),
     [
-        ("elevenlabs", "half"),
-        ("elevenlabs", "halts"),
-        ("elevenlabs", "drip"),
-        ("azure", "half"),
-        ("openai", "halts"),
+        ("elevenlabs", "http", "half"),
+        ("elevenlabs", "http", "halts"),
+        ("elevenlabs", "http", "drip"),
+        ("azure", "http", "half"),
+        ("openai", "http", "halts"),
+        *(("elevenlabs", "websocket", deed) for deed in ("half", "halts", "drip", "closes", "junk")),
+        *((kind, "websocket", "half") for kind in ("deepgram", "cartesia")),
     ],
 )
-def test_who_fails_in_the_middle_is_followed_from_that_word(tmp_path, kind, deed):
-    text = provider(kind, f"low.{deed}") + provider("deepgram", "high.well")
-    door, abroad = opened(tmp_path, text + route(f"{kind}:low-{deed}", "deepgram:high-well"))
+def test_who_fails_in_the_middle_is_followed_from_that_word(tmp_path, kind, transport, deed):
+    text = provider(kind, f"low.{deed}", transport=transport) + provider(
+        "deepgram", "high.well", name="other"
+    )
+    door, abroad = opened(tmp_path, text + route(f"{kind}:low-{deed}", "other:high-well"))
     chunks, words = say(door, TEXT)
     assert [word for _, word in words] == bare(TEXT)
     assert heard_words(chunks, TEXT) == bare(TEXT)
@@ -61,14 +74,16 @@ def test_who_fails_in_the_middle_is_followed_from_that_word(tmp_path, kind, deed
     abroad.close()
 
 
-def test_who_fails_at_a_later_clause_is_followed_from_that_clause(tmp_path):
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_who_fails_at_a_later_clause_is_followed_from_that_clause(tmp_path, kind, transport):
     """The first two requests of this voice are answered well, by way of a voice that fails from then on."""
-    text = provider("openai", "low.later-2") + provider("deepgram", "high.well")
-    door, abroad = opened(tmp_path, text + route("openai:low-later-2", "deepgram:high-well"))
+    voice = f"low.later-2.{kind}-{transport}"
+    text = provider(kind, voice, transport=transport) + provider("openai", "high.well")
+    door, abroad = opened(tmp_path, text + route(f"{kind}:{voice.replace('.', '-')}", "openai:high-well"))
     chunks, words = say(door, TEXT)
     assert words == [("low", word) for word in bare(TEXT)[:10]] + [("high", word) for word in bare(TEXT)[10:]]
     assert not any(chunk.stands_in for chunk in chunks[:3])
-    assert chunks[-1].voice == "deepgram:high-well"
+    assert chunks[-1].voice == "openai:high-well"
     abroad.close()
 
 
@@ -99,27 +114,35 @@ def test_a_voice_of_our_own_is_the_last_resort(tmp_path):
     abroad.close()
 
 
-def test_a_provider_that_ails_is_left_alone_and_tried_again(tmp_path):
-    text = provider("azure", "low.error.4") + route("azure:low-error-4", "espeak:en-us")
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_a_provider_that_ails_is_left_alone_and_tried_again(tmp_path, kind, transport):
+    voice = f"low.error.4.{kind}"
+    text = provider(kind, voice, transport=transport) + route(
+        f"{kind}:{voice.replace('.', '-')}", "espeak:en-us"
+    )
     door, abroad = opened(tmp_path, text)
     desk = abroad.remotes[0].peer.desk
     now = [0.0]
     desk.clock = lambda: now[0]
     for _ in range(5):
         list(door.speak(Script.from_text("Alpha."), "route:support"))
-    assert len(standin().asked("low.error.4")) == 3, "after three failures it is not asked"
+    assert len(standin().asked(voice)) == 3, "after three failures it is not asked"
     now[0] = 5.0
     list(door.speak(Script.from_text("Alpha."), "route:support"))
     list(door.speak(Script.from_text("Alpha."), "route:support"))
-    assert len(standin().asked("low.error.4")) == 4, "one is tried, and fails"
+    assert len(standin().asked(voice)) == 4, "one is tried, and fails"
     now[0] = 15.0
     _, words = say(door, "Alpha bravo.")
     assert words == [("low", "alpha"), ("low", "bravo")]
     abroad.close()
 
 
-def test_retry_after_is_honoured(tmp_path):
-    text = provider("azure", "low.busy.1") + route("azure:low-busy-1", "espeak:en-us")
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_retry_after_is_honoured(tmp_path, kind, transport):
+    voice = f"low.busy.1.{kind}"
+    text = provider(kind, voice, transport=transport) + route(
+        f"{kind}:{voice.replace('.', '-')}", "espeak:en-us"
+    )
     door, abroad = opened(tmp_path, text)
     desk = abroad.remotes[0].peer.desk
     now = [0.0]
@@ -127,7 +150,7 @@ def test_retry_after_is_honoured(tmp_path):
     list(door.speak(Script.from_text("Alpha."), "route:support"))
     now[0] = 29.0
     list(door.speak(Script.from_text("Alpha."), "route:support"))
-    assert len(standin().asked("low.busy.1")) == 1
+    assert len(standin().asked(voice)) == 1
     now[0] = 30.0
     assert say(door, "Alpha.")[1] == [("low", "alpha")]
     abroad.close()
@@ -185,16 +208,19 @@ def test_a_day_s_spending_ends_with_the_next_voice(tmp_path):
     abroad.close()
 
 
-def test_a_late_first_octet_is_hedged(tmp_path):
-    text = provider("azure", "low.slow", first_byte_ms=5000) + provider("deepgram", "high.well")
-    door, abroad = opened(tmp_path, text + route("azure:low-slow", "deepgram:high-well", hedge_ms=100))
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_a_late_first_octet_is_hedged(tmp_path, kind, transport):
+    text = provider(kind, "low.slow", first_byte_ms=5000, transport=transport) + provider(
+        "openai", "high.well"
+    )
+    door, abroad = opened(tmp_path, text + route(f"{kind}:low-slow", "openai:high-well", hedge_ms=100))
     began = time.monotonic()
     speech = door.speak(Script.from_text("Alpha bravo."), "route:support")
     chunks = [next(speech)]
     assert time.monotonic() - began < 0.5
     chunks += speech
     assert told(line_of(chunks)) == [("high", "alpha"), ("high", "bravo")]
-    assert abroad.fail_overs() == {("route:support", "azure:low-slow", "late"): 1}
+    assert abroad.fail_overs() == {("route:support", f"{kind}:low-slow", "late"): 1}
     abroad.close()
 
 
@@ -208,10 +234,11 @@ def test_when_none_is_left_it_says_why(tmp_path):
     abroad.close()
 
 
-def test_no_more_are_asked_at_once_than_may_be(tmp_path):
-    door, abroad = opened(tmp_path, provider("azure", "low.slow.room", at_once=1))
+@pytest.mark.parametrize(("kind", "transport"), WAYS)
+def test_no_more_are_asked_at_once_than_may_be(tmp_path, kind, transport):
+    door, abroad = opened(tmp_path, provider(kind, "low.slow.room", at_once=1, transport=transport))
     began = time.monotonic()
-    speeches = [door.speak(Script.from_text("Alpha."), "azure:low-slow-room") for _ in range(3)]
+    speeches = [door.speak(Script.from_text("Alpha."), f"{kind}:low-slow-room") for _ in range(3)]
     parts = [next(speech.parts) for speech in speeches]
     assert not any(isinstance(part, Chunk) for part in parts), "all three are waited for"
     assert [told(line_of(list(speech))) for speech in speeches] == [[("low", "alpha")]] * 3
