@@ -25,7 +25,7 @@ class Deepgram:
 
     def headers(self, key: str) -> dict[str, str]:
         """See Provider."""
-        return {"Authorization": f"Token {key}"}
+        return {"Authorization": f"Token {key}"} if key else {}
 
     def asking(self, line: Line, timbre: Timbre) -> Asking:
         """See Provider. A rate it cannot do is the nearest that it can."""

@@ -25,7 +25,7 @@ class DeepgramTalk:
 
     def headers(self, key: str) -> dict[str, str]:
         """See Talking."""
-        return {"Authorization": f"Token {key}"}
+        return {"Authorization": f"Token {key}"} if key else {}
 
     def address(self, line: Line, timbre: Timbre) -> str:
         """See Talking. The speed is a socket's, so each has sockets of its own."""

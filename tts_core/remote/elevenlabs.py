@@ -36,7 +36,7 @@ class ElevenLabs:
 
     def headers(self, key: str) -> dict[str, str]:
         """See Provider."""
-        return {"xi-api-key": key}
+        return {"xi-api-key": key} if key else {}
 
     def asking(self, line: Line, timbre: Timbre) -> Asking:
         """See Provider. A rate it cannot do is the nearest that it can."""

@@ -34,7 +34,7 @@ class ElevenLabsTalk:
 
     def headers(self, key: str) -> dict[str, str]:
         """See Talking."""
-        return {"xi-api-key": key}
+        return {"xi-api-key": key} if key else {}
 
     def address(self, line: Line, timbre: Timbre) -> str:
         """See Talking. What is said before and after a clause cannot be told here."""
