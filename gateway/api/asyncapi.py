@@ -8,7 +8,7 @@ What is sent to us has the shapes of ``written``, what we tell those of the stru
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,8 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from gateway.api import answers, written
+from gateway.api import answers, synthesize_socket, written
+from gateway.api.doors import described
 from gateway.api.fields import Request
 from voxtrunk.client import writing
 
@@ -32,8 +33,11 @@ _WRITTEN: Final[dict[str, type[BaseModel]]] = {
     "clear": written.ClearText,
 }
 _DESCRIPTION: Final = """
-Text that is said while it is written, and the events of calls, over WebSockets, in text messages of JSON.
-What HTTP offers is in `/openapi.json`.
+Text that is said while it is written, the events of calls, and speech without a call, over WebSockets, in text
+messages of JSON; audio is binary where a channel says so. What HTTP offers is in `/openapi.json`.
+
+The sockets of `/v1/text-to-speech` are ElevenLabs', that of `/v1/speak` is Deepgram's, for their clients; fields
+of theirs that are not listed are ignored.
 
 A WebSocket needs the same key as any request, and is refused like one: a problem (RFC 9457) with its HTTP status.
 """
@@ -65,6 +69,11 @@ def document() -> dict[str, Any]:
     messages["event"] = _read(answers.Event, schemas)
     _read(answers.Problem, schemas)
     told = [*writing.KINDS, "error"]
+    messages["say"] = _read(synthesize_socket.SayText, schemas)
+    messages["openSpeech"] = _read(synthesize_socket.OpenSpeech, schemas)
+    asked = ["say", "openSpeech", "text", "flush", "end", "clear"]
+    messages |= described.MESSAGES
+    made = ["ready", "audio", "started", "word", "mark", "paused", "resumed", "finished", "error"]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -102,11 +111,44 @@ def document() -> dict[str, Any]:
                     "after": "`id` of the last one seen",
                 },
             ),
+            "synthesize": _channel(
+                "/v1/synthesize/ws",
+                "Utterances are said in the order in which they were begun. Closes with 1012 when the server "
+                "ends.",
+                [*asked, *made],
+                query={
+                    "speaker_id": "`default`, or one of `GET /v1/voices`",
+                    "language": "BCP 47; where the voice does not speak it, one that does takes its place",
+                    "format": "pcm (default), mulaw, alaw, wav, mp3, opus, aac, flac",
+                    "sample_rate": "8000 (default), 16000, 24000",
+                    "words": "`false`: no `word` messages",
+                },
+            ),
+            **{
+                name: _channel(
+                    door.address,
+                    door.description,
+                    [*door.takes, *door.tells],
+                    parameters=door.parameters,
+                    query=door.query,
+                )
+                for name, door in described.CHANNELS.items()
+            },
         },
         "operations": {
             "write": _operation("receive", "speech", _WRITTEN, "Write what is to be said"),
             "tell": _operation("send", "speech", told, "What becomes of it"),
             "follow": _operation("send", "events", ["following", "event"], "What happens on calls"),
+            "ask": _operation("receive", "synthesize", asked, "Ask for speech"),
+            "make": _operation("send", "synthesize", made, "Speech, and what becomes of it"),
+            **{
+                f"{name}.{way}": _operation(action, name, messages, summary)
+                for name, door in described.CHANNELS.items()
+                for way, action, messages, summary in (
+                    ("takes", "receive", door.takes, "What a client says"),
+                    ("tells", "send", door.tells, "What it is told"),
+                )
+            },
         },
         "components": {
             "messages": {name: {"name": name, **message} for name, message in messages.items()},
@@ -170,8 +212,8 @@ def _channel(
     address: str,
     description: str,
     messages: Sequence[str],
-    parameters: dict[str, Any] | None = None,
-    query: dict[str, str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    query: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     asked: dict[str, Any] = {"method": "GET", "bindingVersion": "0.1.0"}
     if query is not None:
@@ -182,7 +224,7 @@ def _channel(
         "description": description,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
         "bindings": {"ws": asked},
-    } | ({"parameters": parameters} if parameters else {})
+    } | ({"parameters": dict(parameters)} if parameters else {})
 
 
 def _operation(action: str, channel: str, messages: Any, summary: str) -> dict[str, Any]:

@@ -76,14 +76,14 @@ class SayText(_Manner):
         return self
 
 
-class OpenText(_Manner):
+class OpenSpeech(_Manner):
     """Begin a text that is to be written."""
 
     type: Literal["open"]
 
 
 _MESSAGES: Final[TypeAdapter[Any]] = TypeAdapter(
-    Annotated[SayText | OpenText | MoreText | FlushText | EndText | ClearText, Field(discriminator="type")]
+    Annotated[SayText | OpenSpeech | MoreText | FlushText | EndText | ClearText, Field(discriminator="type")]
 )
 
 
@@ -134,7 +134,7 @@ class _Session:
                 body = Synthesize.model_validate(asked)
                 order = await order_of(self._here, self._key, body, time.monotonic_ns())
                 await take.say(order.named(request.id))
-            case OpenText():
+            case OpenSpeech():
                 await take.open_text(
                     id=request.id,
                     rate=request.speed,

@@ -1,4 +1,4 @@
-"""A gateway's voices as those of a provider: doors that real clients are driven against are real peers of ours."""
+"""A gateway's voices as those of a provider: doors that real clients are driven against are real peers too."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tests.tts_core.remote.opened import expand
 from tts_core import EspeakEngine, Script, Synthesiser
 from tts_core.remote import open_plan, read_plan
 
-TEXT = "Your table is ready. Please follow the waiter, he knows the way. Enjoy your meal."
+TEXT = "Your table is ready, please follow me. Enjoy your meal."
 PLAN = """
 [providers.elevenlabs]
 base_url = "{url}"
@@ -49,6 +49,6 @@ def test_another_gateway_is_spoken_with(tmp_path, gateway, kind, transport, time
             ours = np.array([word.start_sample / own[0].sample_rate for chunk in own for word in chunk.words])
             assert np.abs(theirs - ours).max() < 0.25, "each word where it is said"
     account = next(each for each in abroad.accounts() if each.provider == kind)
-    assert account.requests[0] >= 4 * times, "four clauses each time"
+    assert account.requests[0] >= 3 * times, "three clauses each time"
     assert account.requests[0] + account.requests[8] == sum(account.requests), "the others were dropped"
     abroad.close()
