@@ -35,7 +35,7 @@ _SOUNDS: Final = {
 _MEDIA: Final = {"pcm": "audio/pcm"}
 """What OpenAI calls otherwise than we do."""
 _NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-"""Nothing is counted or paid by tokens here."""
+"""There are none here: they are told because clients read them."""
 
 
 class VoiceId(BaseModel):
@@ -102,14 +102,17 @@ async def create_speech(body: CreateSpeech, request: Request, here: Here) -> Res
     sounding = flow.sounding(speech, sound.encoder())
     if body.stream_format == "audio":
         return await flow.Streamed.begun(sounding, media_type=_MEDIA.get(sound.name, sound.media_type))
-    return await flow.Streamed.begun(_events(sounding), media_type="text/event-stream")
+    usage = {**_NO_TOKENS, "characters": len(body.input)}
+    return await flow.Streamed.begun(_events(sounding, usage), media_type="text/event-stream")
 
 
-async def _events(sounding: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _events(
+    sounding: AsyncGenerator[bytes, None], usage: dict[str, int]
+) -> AsyncGenerator[bytes, None]:
     async with contextlib.aclosing(sounding):
         async for octets in sounding:
             yield _event({"type": "speech.audio.delta", "audio": base64.b64encode(octets).decode()})
-    yield _event({"type": "speech.audio.done", "usage": _NO_TOKENS})
+    yield _event({"type": "speech.audio.done", "usage": usage})
 
 
 def _event(data: dict[str, Any]) -> bytes:
