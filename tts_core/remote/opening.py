@@ -81,8 +81,11 @@ def _way(peering: Peering, provider: Provider, desk: Desk, expand: Expand) -> Wa
         return Posts(peering.base_url, provider, peering.key)
     talking = make_talk(peering.law)
     home = {talking.address(Line(""), timbre) for timbre in peering.timbres} if peering.warm else set()
-    limit = desk.limits.at_once
-    return Sockets(peering.base_url, talking, peering.key, expand, limit, home, lambda: not desk.obstacle(0))
+
+    def well() -> bool:
+        return not desk.obstacle(0, waits=True)
+
+    return Sockets(peering.base_url, talking, peering.key, expand, desk.limits.at_once, home, well)
 
 
 def _part(limits: Limits, share: int) -> Limits:

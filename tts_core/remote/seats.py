@@ -65,17 +65,16 @@ class Seats:
     def opened(self, address: str, now: float) -> Seat:
         """There is one more."""
         self._opening.discard(address)
-        self._failures.pop(address, None)
         seat = Seat(address, now, rested=now, told=now)
         self._seats.append(seat)
         return seat
 
-    def failed(self, address: str, now: float) -> None:
-        """One could not be opened; none is opened ahead before a rest."""
+    def failed(self, address: str, now: float, wait_s: float = 0.0) -> None:
+        """One could not be opened; none is opened ahead before a rest, of `wait_s` at least."""
         self._opening.discard(address)
         count, _ = self._failures.get(address, (0, 0.0))
         rest_s = min(_FIRST_REST_S * 2**count, _LONGEST_REST_S)
-        self._failures[address] = count + 1, now + rest_s
+        self._failures[address] = count + 1, now + max(rest_s, wait_s)
 
     def free(self, address: str, now: float) -> Seat | None:
         """The one with least to do, of these the one that was in use last; None when there is no room."""
@@ -93,11 +92,16 @@ class Seats:
         seat.taken -= 1
         seat.rested = now
 
-    def gone(self, seat: Seat) -> None:
-        """It is closed, whoever did that."""
+    def gone(self, seat: Seat, now: float) -> None:
+        """It is closed, whoever did that. One that is closed as soon as it is open was none."""
         seat.retired = True
-        if seat in self._seats:
-            self._seats.remove(seat)
+        if seat not in self._seats:
+            return
+        self._seats.remove(seat)
+        if seat.begun or now - seat.opened >= STAYS_S:
+            self._failures.pop(seat.address, None)
+        else:
+            self.failed(seat.address, now)
 
     def crowded(self) -> Seat | None:
         """The one to be closed before another is opened; None while there is room, or none is idle."""

@@ -120,13 +120,13 @@ class Sockets:
     async def _open(self, address: str) -> Socket:
         """A socket more. Raises Unanswered."""
         if (idle := self._seats.crowded()) is not None:
-            self._seats.gone(idle)
+            self._seats.gone(idle, self._now())
             self._spawn(self._sockets[idle].close())
         self._seats.opening(address)
         try:
             connection = await self._connected(address)
-        except BaseException:
-            self._seats.failed(address, self._now())
+        except BaseException as error:
+            self._seats.failed(address, self._now(), getattr(error, "wait_s", 0.0))
             raise
         seat = self._seats.opened(address, self._now())
         socket = Socket(connection, self._talking, seat, self._key, self._freed)
@@ -163,7 +163,7 @@ class Sockets:
         try:
             await socket.listen()
         finally:
-            self._seats.gone(socket.seat)
+            self._seats.gone(socket.seat, self._now())
             del self._sockets[socket.seat]
 
     def _freed(self, seat: Seat) -> None:

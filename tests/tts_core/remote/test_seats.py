@@ -42,8 +42,13 @@ def test_who_cannot_be_opened_is_tried_after_a_rest_each_twice_the_last():
         assert seats.due(at).open == ("a",)
         seats.failed("a", at)
         assert seats.due(at + rest_s - 0.1).open == ()
-    seats.gone(seats.opened("a", 15))
-    assert seats.due(15).open == ("a",), "a success ends the rests"
+    seats.gone(seats.opened("a", 15), 16)
+    assert seats.due(31.9).open == (), "closed as soon as it is open: that is no success"
+    assert seats.due(32).open == ("a",)
+    seats.gone(seats.opened("a", 32), 32 + STAYS_S)
+    assert seats.due(32 + STAYS_S).open == ("a",), "a success ends the rests"
+    seats.failed("a", 50, wait_s=30)
+    assert seats.due(79).open == ()
 
 
 def test_an_idle_socket_is_told_to_stay_and_closed_when_nobody_comes():
@@ -53,7 +58,7 @@ def test_an_idle_socket_is_told_to_stay_and_closed_when_nobody_comes():
     assert seats.due(STAYS_S + 1).stay == ()
     due = seats.due(KEPT_S)
     assert (due.close, due.stay) == ((other,), (home,))
-    seats.gone(other)
+    seats.gone(other, KEPT_S)
     due = seats.due(OLDEST_S)
     assert (due.close, due.open) == ((home,), ("home",)), "another, before the provider ends it"
 
@@ -62,7 +67,7 @@ def test_of_two_idle_ones_that_are_kept_warm_one_goes():
     seats = Seats(most=1, a_minute=0, limit=9, home=["a"])
     older, newer = seats.opened("a", 0), seats.opened("a", 1)
     assert seats.due(KEPT_S + 1).close == (older,)
-    seats.gone(older)
+    seats.gone(older, KEPT_S)
     assert seats.due(KEPT_S * 9).close == ()
     assert seats.free("a", KEPT_S * 9) is newer
 
@@ -96,7 +101,7 @@ def test_whatever_happens_nothing_that_speaks_is_closed_and_nothing_leaks(steps)
         due = seats.due(now)
         for seat in due.close:
             assert not seat.taken
-            seats.gone(seat)
+            seats.gone(seat, now)
             every.discard(seat)
         for opened in due.open:
             every.add(seats.opened(opened, now))
@@ -104,7 +109,7 @@ def test_whatever_happens_nothing_that_speaks_is_closed_and_nothing_leaks(steps)
             seat = seats.free(address, now)
             if seat is None:
                 if (idle := seats.crowded()) is not None:
-                    seats.gone(idle)
+                    seats.gone(idle, now)
                     every.discard(idle)
                 seat = seats.opened(address, now)
                 every.add(seat)
@@ -116,7 +121,7 @@ def test_whatever_happens_nothing_that_speaks_is_closed_and_nothing_leaks(steps)
         elif what == "end" and busy:
             seats.leave(busy.pop(0), now)
         elif busy:
-            seats.gone(busy[0])
+            seats.gone(busy[0], now)
             every.discard(busy[0])
             busy = [seat for seat in busy if seat is not busy[0]]
     assert all(seat.taken == busy.count(seat) for seat in every)

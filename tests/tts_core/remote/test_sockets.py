@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import statistics
 import time
 
 import pytest
@@ -146,24 +147,25 @@ def test_a_redirect_is_not_followed(tmp_path):
     assert connect.process_redirect(error) is error
 
 
-def test_first_audio_over_a_warm_socket_is_no_later_than_over_a_warm_connection(tmp_path):
-    """Both cost a way there and back; what is measured is what we add."""
-    text = "".join(
-        provider("deepgram", f"low.well.first-{transport}", name=transport, transport=transport)
-        for transport in ("http", "websocket")
-    )
+@pytest.mark.parametrize("kind", KINDS)
+def test_first_audio_over_a_warm_socket_is_no_later_than_over_a_warm_connection(tmp_path, kind):
+    """Both cost a way there and back; what is measured, in turns, is what is added to that. `-s` shows it."""
+    ways = ("http", "websocket")
+    own = {way: f"low.well.first-{way}" for way in ways}
+    text = "".join(provider(kind, own[way], name=way, transport=way) for way in ways)
     door, abroad = opened(tmp_path, text)
-    taken: dict[str, list[float]] = {"http": [], "websocket": []}
-    for number in range(22):
-        for transport, seconds in taken.items():
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(24):
+        for way in ways:
             began = time.perf_counter()
-            next(door.speak(Script.from_text("Alpha bravo."), f"{transport}:low-well-first-{transport}"))
-            if number > 1:
-                seconds.append(time.perf_counter() - began)
-            time.sleep(0.01)
-    medians = {transport: sorted(seconds)[len(seconds) // 2] for transport, seconds in taken.items()}
-    print("first audio, ms:", {name: round(each * 1000, 2) for name, each in medians.items()})  # noqa: T201
-    assert medians["websocket"] < 2 * medians["http"] + 0.005, medians
+            speech = door.speak(Script.from_text("Alpha bravo."), f"{way}:low-well-first-{way}")
+            next(speech)
+            if number > 3:
+                taken[way].append(time.perf_counter() - began)
+            list(speech)  # so that the connection is kept
+    http, socket = (statistics.median(taken[way]) for way in ways)
+    print(f"{kind}: http {http * 1000:.2f} ms, socket {socket * 1000:.2f} ms, {socket / http:.2f}")  # noqa: T201
+    assert min(taken["websocket"]) < 2 * min(taken["http"]), "the machine may be busy: of each the best"
     abroad.close()
 
 
