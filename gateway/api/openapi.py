@@ -26,9 +26,9 @@ Open a call towards an RTP target or by SIP, queue utterances on it, stop them a
   `call.speech_started` and `call.speech_stopped` (`voice_ms`, and `barge_in`: what it did to speech);
   `utterance.started`, `.mark`, `.underrun`, `.finished`, `.stopped`, `.failed`.
 
-* **WebSockets** are in `/asyncapi.json`: `/v1/events`, and `/v1/calls/{call_id}/speech`, which takes text as it
-  is written and tells of each word (docs/streaming.md). So does a chunked `text/plain` body of
-  `POST /v1/calls/{call_id}/utterances`.
+* **WebSockets** are in `/asyncapi.json`: `/v1/events`, `/v1/synthesize/ws`, those of other speech APIs, and
+  `/v1/calls/{call_id}/speech`, which takes text as it is written and tells of each word (docs/streaming.md). So
+  does a chunked `text/plain` body of `POST /v1/calls/{call_id}/utterances`.
 
 * **Keys**: `Authorization: Bearer KEY` or `X-API-Key: KEY`; a token (JWT) as `Bearer`, or for a WebSocket as the
   subprotocols `voxtrunk, bearer.TOKEN`. Each has scopes: `speak`, `read`, `admin`; beyond them the answer is 403

@@ -1,4 +1,4 @@
-"""Voices that speak elsewhere: providers over HTTP, and routes over any voices. Start at `config`."""
+"""Voices that speak elsewhere: providers over HTTP or WebSockets, routes over any voices. Start at `config`."""
 
 from tts_core.remote.asking import KINDS, Unanswered
 from tts_core.remote.config import BadProviders, Plan, read_plan

@@ -111,6 +111,10 @@ class Seats:
             (seat for seat in self._seats if not seat.taken), key=lambda seat: seat.rested, default=None
         )
 
+    def full(self) -> bool:
+        """There are as many as may be, and none of them is idle."""
+        return len(self._seats) >= self._limit and all(seat.taken for seat in self._seats)
+
     def due(self, now: float) -> Due:
         """What is to be done now. What it says is to be opened is taken as being opened."""
         wanted = self._home | {each for each, used in self._used.items() if now - used < KEPT_S}

@@ -16,6 +16,8 @@ from tts_core.remote.seats import Seat
 
 _CUT_S = 2.0
 """What is not confirmed to be cut by then makes the socket useless."""
+_MOST_UNASKED = 2_000_000
+"""Octets that nobody has asked for, or wants any more."""
 
 
 class Broken(Unanswered):
@@ -50,6 +52,7 @@ class Socket:
         self._socket, self._talking, self._key, self._freed = socket, talking, key, freed
         self._names = map(str, itertools.count(1))
         self._speaking: dict[str, Speaking] = {}
+        self._unasked = 0  # octets since a clause was asked for
         self._stray = False  # an end is owed to a clause that was cut, and may come late
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -58,7 +61,10 @@ class Socket:
         end: Unanswered = Broken("broken", "its socket was closed")
         try:
             async for message in self._socket:
-                self._hand(self._talking.told(message))
+                if not self._hand(self._talking.told(message)):
+                    self._unasked += len(message)
+                if self._unasked > _MOST_UNASKED:
+                    raise Unanswered("garbage", "it speaks unasked")
         except ConnectionClosed:
             pass
         except Unanswered as garbage:
@@ -77,6 +83,7 @@ class Socket:
     async def say(self, line: Line, timbre: Timbre) -> Speaking:
         """Ask for a clause, for which a place was taken. Raises Unanswered when it is closed."""
         speaking = Speaking(next(self._names))
+        self._unasked = 0
         self._speaking[speaking.name] = speaking
         try:
             for message in self._talking.say(speaking.name, line, timbre):
@@ -114,7 +121,8 @@ class Socket:
             task.cancel()
         await self._socket.close()
 
-    def _hand(self, told: Told) -> None:
+    def _hand(self, told: Told) -> bool:
+        """Whether somebody wanted it."""
         alone = next(iter(self._speaking), "") if self._talking.most == 1 else ""
         speaking = self._speaking.get(told.clause or alone)
         if told.trouble and not told.clause:  # it is about all of them
@@ -122,12 +130,15 @@ class Socket:
             for each in tuple(self._speaking.values()):
                 self._end(each, self._error(told))
         if speaking is None or speaking.ended:
-            return
+            self.seat.retired = self.seat.retired or bool(
+                told.octets and not told.clause
+            )  # whose is the next?
+            return False
         if speaking.cutting is not None:
             if told.trouble or getattr(told, self._talking.cut_by):
                 self.seat.doubted -= not speaking.heard
                 self._free(speaking)
-            return
+            return False
         if told.trouble:
             self._end(speaking, self._error(told))
         elif told.over and self._stray and not speaking.heard:
@@ -137,6 +148,7 @@ class Socket:
             speaking.told.put_nowait(told)
             if told.over:
                 self._free(speaking)
+        return True
 
     def _error(self, told: Told) -> Unanswered:
         return Unanswered(told.trouble, f"it said {shown(told.said, self._key)}")

@@ -57,6 +57,8 @@ class Sockets:
         self._base_url = "ws" + base_url.removeprefix("http")
         self._talking, self._key, self._expand, self._well = talking, key, expand, well
         self._seats = Seats(talking.most, talking.a_minute, limit or _MOST_SOCKETS, home)
+        self._strict = limit > 0
+        self._moved = asyncio.Event()
         self._sockets: dict[Seat, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -68,7 +70,7 @@ class Sockets:
         address = self._talking.address(line, timbre)
         fresh = False
         while True:
-            seat = None if fresh else self._seats.free(address, self._now())
+            seat = None if fresh else await self._free(address)
             fresh = seat is None
             socket = self._sockets[seat] if seat is not None else await self._open(address)
             self._seats.take(socket.seat, self._now())
@@ -88,6 +90,14 @@ class Sockets:
                 fresh = True
             finally:
                 socket.leave(speaking)
+
+    async def _free(self, address: str) -> Seat | None:
+        """A socket with room; None when another is to be opened. Where no more may be, one is waited for."""
+        while (
+            (seat := self._seats.free(address, self._now())) is None and self._strict and self._seats.full()
+        ):
+            await self._moved.wait()
+        return seat
 
     async def close(self) -> None:
         """See Way."""
@@ -165,9 +175,16 @@ class Sockets:
         finally:
             self._seats.gone(socket.seat, self._now())
             del self._sockets[socket.seat]
+            self._move()
 
     def _freed(self, seat: Seat) -> None:
         self._seats.leave(seat, self._now())
+        self._move()
+
+    def _move(self) -> None:
+        """Whoever waits for a socket looks again."""
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -243,6 +243,12 @@ class Talk:
         self._well(clause, timbre)
         self.socket.close(1000)
 
+    def _babbles(self, clause: Clause, timbre: str) -> None:
+        """All of it, and then what nobody has asked for, without end."""
+        self._well(clause, timbre)
+        for part in itertools.cycle(clause.parts(self.server, timbre)):
+            self.put(clause, part)
+
     def _slams(self, clause: Clause, timbre: str) -> None:
         """A socket's second clause finds it closing."""
         if self.clauses > 1:

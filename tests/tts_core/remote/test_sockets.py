@@ -85,10 +85,7 @@ def test_nothing_of_a_clause_that_was_cut_follows(tmp_path, kind, moment_s):
     if kind != "elevenlabs":  # a context that was flushed goes on by itself
         until(lambda: any("cut" in each for each in standin().asked(own)))
     first, second = (each["connection"] for each in clauses(own))
-    if kind != "deepgram" or moment_s:
-        assert first == second, "it is cut, and warm"
-    else:
-        assert first != second, "it is not known to be cut yet"
+    assert first == second, "one at once: it waits until it is known to be cut"
     abroad.close()
 
 
@@ -101,6 +98,17 @@ def test_a_socket_that_says_nothing_is_asked_nothing_more(tmp_path, kind):
     assert say(door, voice, "Bravo charlie.") == [("low", "bravo"), ("low", "charlie")]
     (dead, alive) = (each["connection"] for each in clauses(own))
     assert dead != alive
+    abroad.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_socket_that_speaks_unasked_is_closed(tmp_path, kind):
+    own = f"low.babbles.1.{kind}"
+    door, abroad, voice = over_sockets(tmp_path, kind, own)
+    assert say(door, voice, "Alpha bravo.") == [("low", "alpha"), ("low", "bravo")]
+    (socket,) = list(abroad.remotes[0].peer.way._sockets.values())[:1]
+    until(lambda: socket not in abroad.remotes[0].peer.way._sockets.values())
+    assert say(door, voice, "Charlie.") == [("low", "charlie")]
     abroad.close()
 
 
