@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
@@ -14,6 +15,7 @@ from tts_core.remote.asking import Line, Talking, Timbre, Told, Unanswered
 from tts_core.remote.refusals import by_close, shown
 from tts_core.remote.seats import Seat
 
+_log = logging.getLogger(__name__)
 _CUT_S = 2.0
 """What is not confirmed to be cut by then makes the socket useless."""
 _MOST_UNASKED = 2_000_000
@@ -69,6 +71,9 @@ class Socket:
             pass
         except Unanswered as garbage:
             end = garbage
+        except Exception as unforeseen:
+            _log.exception("a message was not understood")
+            end = Unanswered("garbage", f"its message was not understood: {unforeseen!r}")
         finally:
             self.seat.retired = True
             code, reason = self._socket.close_code, self._socket.close_reason or ""
@@ -130,9 +135,8 @@ class Socket:
             for each in tuple(self._speaking.values()):
                 self._end(each, self._error(told))
         if speaking is None or speaking.ended:
-            self.seat.retired = self.seat.retired or bool(
-                told.octets and not told.clause
-            )  # whose is the next?
+            if told.octets and not told.clause:  # whose would the next be?
+                self.seat.retired = True
             return False
         if speaking.cutting is not None:
             if told.trouble or getattr(told, self._talking.cut_by):

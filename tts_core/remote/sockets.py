@@ -61,6 +61,7 @@ class Sockets:
         self._moved = asyncio.Event()
         self._sockets: dict[Seat, Socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: set[asyncio.Task[None]] = set()  # each ends with its socket, and only so
         self._keeper: asyncio.Task[None] | None = None
 
     async def hear(self, line: Line, timbre: Timbre) -> AsyncGenerator[tuple[Heard, int], None]:
@@ -104,6 +105,8 @@ class Sockets:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(socket.close() for socket in self._sockets.values()))
+        await asyncio.gather(*self._listening)
 
     # -- the pool -----------------------------------------------------------------------------------------
 
@@ -141,7 +144,9 @@ class Sockets:
         seat = self._seats.opened(address, self._now())
         socket = Socket(connection, self._talking, seat, self._key, self._freed)
         self._sockets[seat] = socket
-        self._spawn(self._listen(socket))
+        listening = asyncio.get_running_loop().create_task(self._listen(socket))
+        self._listening.add(listening)
+        listening.add_done_callback(self._listening.discard)
         return socket
 
     async def _connected(self, address: str) -> ClientConnection:

@@ -187,6 +187,7 @@ class Wire:
             await asyncio.gather(*tasks, return_exceptions=True)
             for way in self._ways:
                 await way.close()
+            await asyncio.sleep(0)  # transports that were just closed tell so
             self._loop.stop()
 
         asyncio.run_coroutine_threadsafe(end(), self._loop)
