@@ -48,12 +48,19 @@ from sip_glue import sdp
 from sip_glue.door import Known, judge
 from sip_glue.message import Request, read
 from sip_glue.uri import BadUri, parse_address, parse_uri
-from telephony_codecs import MediaFileError, read_audio
+from telephony_codecs import Law, MediaFileError, decode, read_audio
 from tts_core import Lexicon, LexiconError, Recording, Say, Script, ScriptError, follow
 from tts_core.neural import graphs, package
 from tts_core.piper import settings as piper
 from tts_core.plan import Clause, steps
 from tts_core.reading.speakable import speakable
+from tts_core.remote import KINDS, Unanswered
+from tts_core.remote.cartesia_talk import CartesiaTalk
+from tts_core.remote.deepgram_talk import DeepgramTalk
+from tts_core.remote.elevenlabs import Lines
+from tts_core.remote.elevenlabs_talk import ElevenLabsTalk
+from tts_core.remote.octets import telephone
+from tts_core.remote.timed import Timed
 from tts_core.ssml import recordings
 
 Target = Callable[[bytes], None]
@@ -323,10 +330,36 @@ def prompt(data: bytes) -> None:
         assert 0 < len(audio.pcm) <= 2 * audio.rate
 
 
+_TALKS: Final = (ElevenLabsTalk("mulaw"), DeepgramTalk("alaw"), CartesiaTalk("mulaw"))
+
+
+def provider(data: bytes) -> None:
+    """What a provider sends, as an answer over HTTP, and as messages of its sockets, a line each."""
+    with contextlib.suppress(Unanswered):
+        lines = Lines("mulaw", _expand)
+        lines.read(data[: len(data) // 2])
+        lines.read(data[len(data) // 2 :])
+        lines.end()
+    for talk in _TALKS:
+        heard = Timed(telephone(talk.law, _expand, {}))
+        with contextlib.suppress(Unanswered):
+            for message in data.split(b"\n"):
+                told = talk.told(message.decode("utf-8", "replace"))
+                assert told.trouble in ("", *KINDS)
+                heard.read(told.octets, told.chars, told.starts)
+            heard.read(talk.told(data).octets, "", ())
+            heard.end()
+
+
+def _expand(law: str, octets: bytes) -> np.ndarray:
+    return decode({"mulaw": Law.PCMU, "alaw": Law.PCMA}[law], np.frombuffer(octets, np.uint8))
+
+
 TARGETS: Final[dict[str, Target]] = {
     "rtp": rtp, "rtcp": rtcp_, "dtmf": dtmf, "sdp": sdp_, "sip": sip, "uri": uri, "text": text, "ssml": ssml,
     "pls": pls, "socket": socket, "frames": frames, "bodies": bodies, "names": names, "settings": settings,
     "keys": keys, "voice": voice, "graph": graph, "piper": piper_, "prompt": prompt,
+    "provider": provider,
 }  # fmt: skip
 
 _MORE: Final = {"sip": Path(__file__).parents[1] / "sip_glue" / "rfc4475"}

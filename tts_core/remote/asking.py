@@ -208,5 +208,7 @@ class Talking(Protocol):
         ...
 
 
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What is raised by reading JSON that is none, or has not what it should have."""
 NOTHING: Pcm = np.zeros(0, np.int16)
 NOTHING.flags.writeable = False

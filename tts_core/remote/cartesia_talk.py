@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 
 from tts_core.remote import cartesia
-from tts_core.remote.asking import Line, Timbre, Told, Unanswered
+from tts_core.remote.asking import UNREADABLE, Line, Timbre, Told, Unanswered
 from tts_core.remote.refusals import by_status, by_words
 
 
@@ -53,6 +52,6 @@ class CartesiaTalk:
                 kind = by_status(status) if status >= 400 else by_words(words, "failed")
                 return Told(clause, trouble=kind, said=f"{status}: {words}")
             octets = base64.b64decode(said.get("data") or "", validate=True)
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        except UNREADABLE as error:
             raise Unanswered("garbage", f"it sent a message that is no audio: {error}") from None
         return Told(clause, octets, over=bool(said.get("done")))

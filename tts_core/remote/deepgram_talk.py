@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 
-from tts_core.remote.asking import Line, Timbre, Told, Unanswered
+from tts_core.remote.asking import UNREADABLE, Line, Timbre, Told, Unanswered
 from tts_core.remote.deepgram import query
 from tts_core.remote.refusals import by_words
 
@@ -52,7 +52,7 @@ class DeepgramTalk:
             kind = said["type"]
             code = said.get("code") or said.get("err_code") or said.get("warn_code") or ""
             about = said.get("description") or said.get("err_msg") or said.get("warn_msg") or ""
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNREADABLE as error:
             raise Unanswered("garbage", f"it sent a message that is none of its own: {error!r}") from None
         words = f"{code}: {about}"
         if kind in ("Error", "error"):

@@ -8,13 +8,22 @@ along, so that a clause sounds like a part of what it is a part of.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tts_core.remote.asking import LINE_RATE, NOTHING, Asking, Expand, Heard, Line, Timbre, Unanswered
+from tts_core.remote.asking import (
+    LINE_RATE,
+    NOTHING,
+    UNREADABLE,
+    Asking,
+    Expand,
+    Heard,
+    Line,
+    Timbre,
+    Unanswered,
+)
 from tts_core.remote.octets import telephone
 from tts_core.remote.timed import Timed, joined
 
@@ -95,7 +104,7 @@ class Lines:
             alignment = piece.get("alignment") or {}
             chars = "".join(alignment.get("characters") or ())
             starts = tuple(float(each) for each in alignment.get("character_start_times_seconds") or ())
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        except UNREADABLE as error:
             kind = "broken" if line.startswith(b"{") else "garbage"
             raise Unanswered(kind, f"it answered a line that is no audio: {error}") from None
         return self._timed.read(octets, chars, starts)

@@ -8,12 +8,11 @@ cut: it goes on to its end, nobody listens, and until then it is one of the five
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import urllib.parse
 from typing import Any
 
-from tts_core.remote.asking import Line, Timbre, Told, Unanswered
+from tts_core.remote.asking import UNREADABLE, Line, Timbre, Told, Unanswered
 from tts_core.remote.elevenlabs import FORMATS, MODEL, voice_settings
 from tts_core.remote.refusals import by_words
 
@@ -79,6 +78,6 @@ class ElevenLabsTalk:
             alignment = said.get("alignment") or {}
             chars = "".join(alignment.get("chars") or ())
             starts = tuple(float(each) / 1000 for each in alignment.get("charStartTimesMs") or ())
-        except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        except UNREADABLE as error:
             raise Unanswered("garbage", f"it sent a message that is no audio: {error}") from None
         return Told(clause, octets, chars, starts, over=bool(said.get("isFinal")))
