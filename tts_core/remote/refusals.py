@@ -11,6 +11,7 @@ from tts_core.remote.asking import Unanswered
 SHOWN = 200
 """Characters of what a provider says that go into an error."""
 _TRY_LATER, _POLICY, _INTERNAL = 1013, 1008, 1011
+_IDLE = re.compile(r"time.?out|timed out|inactiv|idle")
 _REFUSED = re.compile(
     r"quota|credit|payment|api.?key|auth|permission|forbidden|not.?found|invalid|unsupported|too.?long"
 )
@@ -33,6 +34,8 @@ def by_status(status: int) -> str:
 def by_words(said: str, default: str) -> str:
     """The kind of an error that a socket tells in words: a name such as ``quota_exceeded``, or a sentence."""
     said = said.lower()
+    if _IDLE.search(said):  # it was not wanted for too long, as it seemed there
+        return "broken"
     return "refused" if _REFUSED.search(said) else "busy" if _BUSY.search(said) else default
 
 

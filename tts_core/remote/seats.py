@@ -23,7 +23,8 @@ _FIRST_REST_S, _LONGEST_REST_S = 1.0, 60.0
 @dataclass(slots=True, eq=False)
 class Seat:
     """A socket as it is chosen. `taken`: clauses that it carries; `doubted`: of them those that were cut before
-    anything was heard of them; `retired`: it takes no more; `rested`: when it was last in use or told to stay.
+    anything was heard of them; `retired`: it takes no more; `rested`: when it was last in use; `told`: when
+    anything was last said on it; `begun`: when the clauses of the last minute went to it.
     """
 
     address: str

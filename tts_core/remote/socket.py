@@ -155,7 +155,8 @@ class Socket:
         return True
 
     def _error(self, told: Told) -> Unanswered:
-        return Unanswered(told.trouble, f"it said {shown(told.said, self._key)}")
+        kind = Broken if told.trouble == "broken" else Unanswered
+        return kind(told.trouble, f"it said {shown(told.said, self._key)}")
 
     def _end(self, speaking: Speaking, error: Unanswered) -> None:
         speaking.told.put_nowait(error)

@@ -256,6 +256,15 @@ class Talk:
         else:
             self._well(clause, timbre)
 
+    def _naps(self, clause: Clause, timbre: str) -> None:
+        """A socket's second clause comes as it ends because there was none for too long."""
+        if self.clauses > 1:
+            if isinstance(self, ElevenLabs):
+                self.socket.send(json.dumps({"error": "input_timeout_exceeded", "code": 1008}))
+            self.socket.close(1008, "input_timeout_exceeded")
+        else:
+            self._well(clause, timbre)
+
 
 class ElevenLabs(Talk):
     """Contexts; the times of a piece's characters are its own, as the SDK has it."""

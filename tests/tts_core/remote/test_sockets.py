@@ -54,7 +54,7 @@ def test_clause_after_clause_goes_over_one_socket(tmp_path, kind):
     abroad.close()
 
 
-@pytest.mark.parametrize("deed", ["fleeting", "slams"])
+@pytest.mark.parametrize("deed", ["fleeting", "slams", "naps"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_socket_that_ends_is_replaced_and_no_word_is_lost(tmp_path, kind, deed):
     """At rest, or just as it is asked for another clause: then another socket is asked."""
@@ -204,6 +204,7 @@ def test_elevenlabs_context_has_its_settings_and_the_socket_the_rest():
         (ElevenLabsTalk, {"error": "max_active_conversations", "code": 1008}, "busy"),
         (ElevenLabsTalk, {"error": "quota_exceeded", "message": "too many credits"}, "refused"),
         (ElevenLabsTalk, {"error": "something_else"}, "failed"),
+        (ElevenLabsTalk, {"error": "input_timeout_exceeded", "code": 1008}, "broken"),
         (DeepgramTalk, {"type": "Error", "err_code": "RATE_LIMIT", "err_msg": "slow down"}, "busy"),
         (DeepgramTalk, {"type": "Error", "description": "Invalid model", "code": "X"}, "refused"),
         (DeepgramTalk, {"type": "Warning", "code": "F", "description": "too many flush messages"}, "busy"),
