@@ -25,8 +25,8 @@ class CartesiaTalk:
         return cartesia.headers(key)
 
     def address(self, line: Line, timbre: Timbre) -> str:
-        """See Talking. All its voices have the same sockets."""
-        return "/tts/websocket"
+        """See Talking. All its voices have the same sockets, whose version is in the query, as livekit has it."""
+        return f"/tts/websocket?cartesia_version={cartesia.VERSION}"
 
     def say(self, clause: str, line: Line, timbre: Timbre) -> tuple[str, ...]:
         """See Talking."""

@@ -389,7 +389,7 @@ class Cartesia(Talk):
 
     def __init__(self, server: Server, socket: ServerConnection) -> None:
         super().__init__(server, socket)
-        self.version = socket.request.headers["Cartesia-Version"]  # type: ignore[union-attr]
+        self.version = self.query["cartesia_version"]
         self.now: dict[str, Clause] = {}
 
     def hear(self, message: dict[str, Any]) -> None:
