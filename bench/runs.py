@@ -30,6 +30,7 @@ from bench import (
     sip,
     soak,
     speaking,
+    step,
     synth,
     tokens,
     words,
@@ -364,6 +365,23 @@ def synth_command(
         with _log.status(f"{count} streams, {seconds:.0f} s"):
             rows.append(synth.measure(voice, runtime, count, seconds, chunk_ms, core=core))
     _present("synth", rows, as_json)
+
+
+@runs.command("step")
+def step_command(
+    voice: Annotated[
+        list[str], typer.Option(help="A neural voice, or a folder of one; several in turns.")
+    ] = [  # noqa: B006
+        "neural:en-us-slt"
+    ],
+    runtime: Annotated[str, typer.Option(help="ort-cpu, torch-cpu, torch-cudagraph, tensorrt.")] = "ort-cpu",
+    rows: Annotated[list[int], typer.Option(help="Streams in one step.")] = [1, 4, 8, 16],  # noqa: B006
+    chunk_ms: Annotated[int, typer.Option(help="Audio made in one step.")] = 80,
+    turns: Annotated[int, typer.Option(help="Turns that each voice has.")] = 21,
+    as_json: Json = False,
+) -> None:
+    """One step of the vocoder alone, hot and after a pause: what a change of a voice's graphs costs or gains."""
+    _present("step", step.measure(voice, runtime, rows, chunk_ms, turns), as_json)
 
 
 @runs.command("precision")

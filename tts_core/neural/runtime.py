@@ -151,6 +151,9 @@ def open_session(graph: Path, threads: int = 1) -> Any:
         raise EngineError(f"{graph.parent}: ONNX Runtime refuses it: {error}") from error
 
 
+_STEP_GIVES = ("audio", "new_state", "new_phase")
+
+
 class OrtRuntime:
     """ONNX Runtime on one CPU core. Raises Unavailable when it is not installed, EngineError for a bad graph."""
 
@@ -183,7 +186,7 @@ class OrtRuntime:
         assert noise.shape == (*features.shape[:2], HOP)
         where = slice(None) if rows.slots is None else rows.slots
         audio, state, phase = self._vocoder.run(
-            None,
+            _STEP_GIVES,
             {"features": features, "noise": noise, "state": rows.state[where], "phase": rows.phase[where]},
         )
         rows.settle(audio, state, phase)

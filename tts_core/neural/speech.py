@@ -24,6 +24,7 @@ _LONGEST = 200  # frames of one phoneme
 _QUESTION = 1  # of frontend.TONES
 _RISE = np.log(1.6)  # how far a question's end rises, natural log
 _STRESSED = PLACES - 2  # places from here on carry the primary stress
+_HISS = 1024  # frames after which a clause's noise begins anew
 
 
 class Score:
@@ -121,6 +122,12 @@ def _raise(features: Floats) -> None:
     features[stop:, F0] += np.float32(_RISE / F0_SCALE)
 
 
+@functools.cache
+def _noise() -> Floats:
+    """White noise float32[1024, 80], the same for every clause: speech is the same every time."""
+    return np.random.default_rng(0).standard_normal((_HISS, HOP), np.float32)
+
+
 def _ignored() -> None:
     """For callers who do not count."""
 
@@ -137,7 +144,7 @@ def parts(
     fetched at the end.
     """
     count = score.length
-    dice = np.random.default_rng(0)  # the same noise for every clause: speech is the same every time
+    noise = _noise()
     rows: Rows = runtime.fresh(1)
     at = 0
     for index in itertools.count():
@@ -145,11 +152,17 @@ def parts(
         size = next(
             (length for length in RAMP if length >= end - at), end - at
         )  # the clause's last is filled up
-        features = score.first(min(end, count))[np.minimum(np.arange(at, at + size), count - 1)]
-        turn = Turn(runtime, features, dice.standard_normal((size, HOP), np.float32), rows)
+        features = score.first(min(end, count))[at : at + size]
+        if len(features) < size:  # the last one goes on
+            features = score.features[np.minimum(np.arange(at, at + size), count - 1)]
+        begin = at % _HISS
+        hiss = noise[begin : begin + size]
+        if len(hiss) < size:
+            hiss = noise.take(range(begin, begin + size), axis=0, mode="wrap")
+        turn = Turn(runtime, features, hiss, rows)
         yield turn
         audio, rows = turn.result(), turn.rows
-        if not rows.finite().all() or not np.isfinite(audio).all():
+        if not rows.finite().all():
             audio, rows = np.zeros_like(audio), runtime.fresh(1)
             spoiled()
         skip = max(DELAY - at, 0)

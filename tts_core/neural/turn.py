@@ -47,7 +47,13 @@ class Turn:
 
 def _take(turns: Sequence[Turn]) -> None:
     runtime = turns[0].runtime
-    features, noise = np.stack([turn.features for turn in turns]), np.stack([turn.noise for turn in turns])
+    if len(turns) == 1:  # nothing is copied
+        features, noise = turns[0].features[None], turns[0].noise[None]
+    else:
+        features, noise = (
+            np.stack([turn.features for turn in turns]),
+            np.stack([turn.noise for turn in turns]),
+        )
     rows = Rows.joined([turn.rows for turn in turns])
     try:
         audio, rows = runtime.step(features, noise, rows)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tts_core import EspeakEngine, Script, Synthesiser
 from tts_core.neural.engine import SHIPPED, NeuralEngine
+from tts_core.neural.exporting import find
 from tts_core.neural.frame import RATE, Floats
 from tts_core.neural.learn import corpus as corpora
 from tts_core.neural.learn import phrases, recipe
@@ -77,6 +78,18 @@ def export(
     """
     metrics = recipe.deliver(work, folder, name, description, licence, gender, version)
     Console().print_json(data=metrics)
+
+
+@app.command()
+def redraw(
+    voice: Annotated[str, typer.Argument(help="such as neural:en-us-slt, or a package's folder")],
+    folder: Annotated[Path, typer.Argument(help="where the voice package goes")],
+    version: Annotated[str, typer.Option(help="the voice's new version")],
+) -> None:
+    """Write a voice with its graphs made anew of its weights: after a change in how networks are exported."""
+    from tts_core.neural.learn.export import redrawn
+
+    redrawn(find(voice), version, folder)
 
 
 @app.command()

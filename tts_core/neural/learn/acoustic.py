@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from tts_core.neural.frame import FEATURES
 from tts_core.neural.frontend import PLACES, TONES
-from tts_core.neural.learn.blocks import Block
+from tts_core.neural.learn.blocks import Block, through
 
 _DROPPED = 0.1  # share of what a token means that training leaves out
 _NEAR = 0.3  # how much an error of F0 counts by itself: its square alone is content with being nearly right
@@ -42,9 +42,7 @@ class Encoder(nn.Module):
         """`ids` int64[B, P, 3] to [B, P, C], 0 on padding."""
         mask = (ids[:, :, :1] != 0).to(self.place.weight.dtype)
         x = (self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])) * mask
-        for block in self.blocks:
-            assert isinstance(block, Block)
-            x = block.centred(x, mask)
+        x = through(self.blocks, x, mask)
         return functional.dropout(x + self.context(x)[0], _DROPPED, self.training) * mask
 
 
@@ -92,9 +90,7 @@ class Acoustic(nn.Module):
         """
         index = token.unsqueeze(2).expand(-1, -1, meaning.shape[2])
         x = (torch.gather(meaning, 1, index) + self.where(place)) * mask
-        for block in self.decoder:
-            assert isinstance(block, Block)
-            x = block.centred(x, mask)
+        x = through(self.decoder, x, mask)
         out: Tensor = self.out(self.norm(x))
         return out
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import torch
@@ -83,6 +84,19 @@ def export(
         licence=about.licence, sample_rate=RATE, phonemes=phonemes, files=hashes,
     )  # fmt: skip
     return packages.write(folder, manifest)
+
+
+def redrawn(package: Package, version: str, folder: Path) -> Package:
+    """`package` as `version` in the new or empty `folder`, its graphs written anew from its weights.
+
+    Raises Unavailable for a voice without weights for these networks, and BadPackage when `folder` cannot be
+    written.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        _graphs(*restore(package), Path(made))
+        graphs = {name: (Path(made) / name).read_bytes() for name in packages.GRAPHS}
+    again = replace(package, manifest=msgspec.structs.replace(package.manifest, version=version))
+    return precision.rewritten(again, graphs, folder, package.manifest.name)
 
 
 class _Answer(nn.Module):

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from tts_core.neural.frame import HOP, MELS, Floats, log_mels
 from tts_core.neural.frontend import PAUSE, clean_phonemes, nearest
-from tts_core.neural.learn.blocks import Block
+from tts_core.neural.learn.blocks import Block, through
 from tts_core.neural.learn.corpus import LEVEL, Corpus, Item
 from tts_core.neural.phonemes import PhonemeReader
 
@@ -47,9 +47,7 @@ class Ear(nn.Module):
     def forward(self, mels: Tensor) -> Tensor:
         """See the class."""
         x = self.stem(mels)
-        for block in self.blocks:
-            assert isinstance(block, Block)
-            x = block.centred(x, torch.ones_like(x[:, :, :1]))
+        x = through(self.blocks, x, torch.ones_like(x[:, :, :1]))
         out: Tensor = self.out(x + self.context(x)[0])
         return out
 

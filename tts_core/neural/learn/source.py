@@ -2,7 +2,8 @@
 
 All K harmonics below 3.8 kHz at once, sum of sin(k x) = sin(K h) sin((K + 1) h) / sin(h) with h = x / 2, in
 float64. Phase is kept in cycles, and what a frame adds is rounded to a multiple of 2^-36, so that sums are
-exact and no chunking can change them.
+exact and no chunking can change them. Within a frame the phase is wrapped to half a cycle in float64; the sines
+are then of the precision that the audio has.
 """
 
 from __future__ import annotations
@@ -17,33 +18,31 @@ from tts_core.neural.frame import BINS, FFT, HOP, OVERLAP_GAIN, RATE, WINDOW, wi
 
 _GRAIN = float(2**36)
 _HIGHEST = 3800.0  # Hz
-_NEAR = 1e-7  # where sin(h) is this small the quotient is K (K + 1) h
 
 
-def harmonics(hz: Tensor, before: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+def harmonics(hz: Tensor, phase: Tensor, kind: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """The unvoiced-or-not harmonic sum of the next frames.
 
-    `hz` float64[B, T] is F0 at each frame's end, `before` float64[B, 1] at the end of the frame before them,
-    `phase` float64[B] in cycles. Returns the sum float64[B, T, 80], of unit power, and the new phase.
+    `hz` float64[B, 1, T, 2] is F0 at the end of the frame before each and at its own end, `phase` float64[B] in
+    cycles. Returns the sum of K sines [B, 1, T, 80] and K [B, 1, T, 1], both of `kind`, and the new phase.
     """
-    previous = torch.cat((before, hz[:, :-1]), dim=1)
     step = torch.arange(1, HOP + 1, dtype=torch.float64, device=hz.device)
-    slope = (hz - previous).unsqueeze(2)
-    gone = (previous.unsqueeze(2) * step + slope * (step * (step + 1) / (2 * HOP))) / RATE
-    gone = torch.round(gone * _GRAIN) / _GRAIN
-    total = gone[:, :, HOP - 1]
-    start = phase.unsqueeze(1) + torch.cumsum(total, dim=1) - total
-    cycles = start.unsqueeze(2) + gone
-    cycles = cycles - torch.round(cycles)
-    after = phase + total.sum(dim=1)
-    count = torch.floor(_HIGHEST / torch.maximum(hz, previous)).unsqueeze(2)
-    half = cycles * math.pi
-    divisor = torch.sin(half)
-    near = torch.abs(divisor) < _NEAR
-    quotient = torch.sin(count * half) * torch.sin((count + 1) * half)
-    safe = torch.where(near, torch.ones_like(divisor), divisor)
-    wave = torch.where(near, count * (count + 1) * half, quotient / safe)
-    return wave * torch.sqrt(2 / count), after - torch.round(after)
+    late = step * (step + 1) / (2 * HOP)
+    path = torch.stack((torch.ones_like(step), (step - late) / RATE, late / RATE))
+    total = torch.round((hz * (path[1:, -1] * _GRAIN)).sum(dim=3, keepdim=True)) / _GRAIN
+    begin = phase.reshape(-1, 1, 1, 1)
+    ends = begin + torch.cumsum(total, dim=2)
+    ends = ends - torch.round(ends)
+    starts = torch.cat((begin, ends[:, :, :-1]), dim=2)
+    cycles = torch.cat((starts, hz), dim=3) @ path
+    cycles = (cycles - torch.round(cycles)).to(kind)
+
+    count = torch.floor(_HIGHEST / hz.amax(dim=3, keepdim=True)).to(kind)
+    which = torch.arange(3, dtype=kind, device=hz.device).reshape(3, 1, 1)
+    factors = ((which - 1).abs() + count * which.clamp(max=1)) * math.pi  # of h: 1, K, K + 1
+    one, low, high = torch.sin(factors * cycles).split(1, dim=1)
+    # where h is 0 so is the sum
+    return low * high / one.masked_fill(one == 0, 1.0), count, ends[:, :, -1:].reshape(-1)
 
 
 def analysis() -> Tensor:

@@ -3,15 +3,21 @@
 Source-filter: the network sees the features and the spectrum of the harmonic source, and answers with a complex
 filter for the harmonics and a gain for the noise in each bin; the filtered spectra are summed, transformed back
 and overlapped. It need not invent phase. A frame's audio is whole two frames after it came in (20 ms).
+
+Inside, frames are [B, 1, T, C]: see `blocks`. A step for one stream costs as much by the number of its operators
+as by their arithmetic, so what can be one product is one: three frames side by side (`_threes`) are what the stem
+sees, what a spectrum is of, and what overlaps in a hop of audio.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tts_core.neural import frame
 from tts_core.neural.frame import BINS, FEATURES, HOP
@@ -19,8 +25,8 @@ from tts_core.neural.learn import source
 from tts_core.neural.learn.blocks import Block
 
 DELAY = 2  # frames from a feature row to its finished audio
-_STEM_TAPS = 3
-_TAIL = 2 * HOP
+_TAPS = 3
+_PAST = _TAPS - 1
 _LOUDEST = 6.0  # natural log of the largest gain in a bin
 
 
@@ -36,16 +42,16 @@ class VocoderSize:
 class Vocoder(nn.Module):
     """One call is the next few frames; a whole utterance is one call from a fresh state."""
 
-    analysis: Tensor
-    synthesis: Tensor
+    analysis: Tensor  # [240, 258]
+    synthesis: Tensor  # [774, 80], of three spectra
+    quiet: Tensor  # what is taken from the answers: gains of untrained networks are to be small
     rise: Tensor  # how late the source comes up in the first voiced frame: the ramp's power
 
     def __init__(self, size: VocoderSize = VocoderSize()) -> None:
         super().__init__()
         self.size = size
-        inputs = FEATURES + BINS
-        self.inputs = inputs
-        self.stem = nn.Linear(_STEM_TAPS * inputs, size.channels)
+        self.inputs = FEATURES + BINS
+        self.stem = nn.Linear(_TAPS * self.inputs, size.channels)
         self.blocks = nn.ModuleList(Block(size.channels, size.expansion) for _ in range(size.blocks))
         self.norm = nn.LayerNorm(size.channels)
         self.head = nn.Linear(size.channels, 3 * BINS)
@@ -54,13 +60,20 @@ class Vocoder(nn.Module):
         self.register_buffer("rise", torch.tensor(2.0))
         self.register_load_state_dict_pre_hook(_known_rise)
         self.register_buffer("analysis", source.analysis().float(), persistent=False)
-        self.register_buffer("synthesis", source.synthesis().float(), persistent=False)
-        contexts = [(_STEM_TAPS - 1) * inputs] + [6 * size.channels] * size.blocks
-        self.parts = [*contexts, 2, _TAIL, _TAIL, HOP, _TAIL]
+        overlapped = torch.cat(
+            source.synthesis().split(HOP, dim=1)[::-1]
+        )  # what ends, goes on, begins in a hop
+        self.register_buffer("synthesis", overlapped.float(), persistent=False)
+        quiet = torch.tensor([1.0, 0.0, 4.0]).repeat_interleave(BINS)  # what no gain and no turn answer for
+        self.register_buffer("quiet", quiet, persistent=False)
+        self.reaches = [block.reach for block in self.blocks if isinstance(block, Block)]
+        self.parts = [
+            _PAST * self.inputs, sum(self.reaches) * size.channels, 2 * _PAST * HOP, _PAST * 2 * BINS
+        ]  # fmt: skip
 
     @property
     def state_size(self) -> int:
-        """Numbers in a state row."""
+        """Numbers in a state row: the last frames that the stem has seen, and each block; both waves; spectra."""
         return sum(self.parts)
 
     def fresh(self, rows: int) -> tuple[Tensor, Tensor]:
@@ -78,8 +91,10 @@ class Vocoder(nn.Module):
         `phase` float64[B] from the step before. Returns audio [B, T, 80], full scale 1 and two frames late, the
         new state and the new phase.
         """
-        wave, phase = self.excite(features, state, phase)
-        audio, state = self.answer(features, wave, noise, state)
+        wide = features.unsqueeze(1)
+        past = self._past(state)
+        wave, phase = self._excited(wide, past[0], phase)
+        audio, state = self._answered(wide, wave, noise.unsqueeze(1), past)
         return audio, state, phase
 
     def excite(self, features: Tensor, state: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,61 +102,78 @@ class Vocoder(nn.Module):
 
         It comes up late in the first voiced frame: else the frame before it is heard as voiced too.
         """
-        last = torch.split(state, self.parts, dim=1)[-5]
-        scaled = torch.cat((last.unsqueeze(1), features[:, :, frame.F0 :]), dim=1)
-        hz = torch.exp(scaled[:, :, 0].double() * frame.F0_SCALE + frame.F0_CENTRE)
-        wave, phase = source.harmonics(hz[:, 1:], hz[:, :1], phase)
-        ramp = torch.arange(1, HOP + 1, dtype=features.dtype, device=features.device) / HOP
-        before, now = scaled[:, :-1, 1:], scaled[:, 1:, 1:]
-        passed = torch.where(now > before, ramp**self.rise, ramp)
-        return wave.to(features.dtype) * (before + (now - before) * passed), phase
+        wave, phase = self._excited(features.unsqueeze(1), self._past(state)[0], phase)
+        return wave[:, 0], phase
 
     def answer(self, features: Tensor, wave: Tensor, noise: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The network's part, all of it in one precision: audio [B, T, 80] and the new state."""
-        old = torch.split(state, self.parts, dim=1)
-        contexts, tails, middle, end = old[: len(self.blocks) + 1], old[-4:-2], old[-2], old[-1]
+        features, wave, noise = (each.unsqueeze(1) for each in (features, wave, noise))
+        return self._answered(features, wave, noise, self._past(state))
 
-        harmonic, tail_h = self._spectra(wave, tails[0])
-        hiss, tail_n = self._spectra(noise, tails[1])
+    def _past(self, state: Tensor) -> list[Tensor]:
+        """The parts of a state [B, S]: [B, 1, 2, 171], [B, 1, 36, C], [B, 2, 2, 80] and [B, 1, 2, 258]."""
+        shapes = ((1, _PAST), (1, sum(self.reaches)), (2, _PAST), (1, _PAST))
+        widths = (self.inputs, self.size.channels, HOP, 2 * BINS)
+        parts = torch.split(state, self.parts, dim=1)
+        return [
+            part.reshape(-1, *shape, width) for part, shape, width in zip(parts, shapes, widths, strict=True)
+        ]
 
-        real, imaginary = harmonic[..., :BINS], harmonic[..., BINS:]
+    def _excited(self, features: Tensor, seen: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+        """The source [B, 1, T, 80] of `features` [B, 1, T, 42] after those `seen`; the new phase."""
+        now = features[..., frame.F0 :]
+        before = torch.cat((seen[:, :, -1:, frame.F0 : FEATURES], now[:, :, :-1]), dim=2)
+        both = torch.cat((before, now), dim=3)
+        hz = torch.exp(both[..., ::2].double() * frame.F0_SCALE + frame.F0_CENTRE)
+        wave, count, phase = source.harmonics(hz, phase, features.dtype)
+        rises = functional.relu(now - before)
+        loud = torch.rsqrt(count) * torch.cat((both, rises), dim=3)
+        return wave * (loud @ self._ramps()), phase
+
+    def _ramps(self) -> Tensor:
+        """How loud the source is, [6, 80], of F0 and voicing before, the same now, and how far both rose."""
+        ramp = torch.arange(1, HOP + 1, dtype=self.rise.dtype, device=self.rise.device) / HOP
+        none = torch.zeros_like(ramp)
+        return torch.stack((none, 1 - ramp, none, ramp, none, ramp**self.rise - ramp)) * math.sqrt(2)
+
+    def _answered(
+        self, features: Tensor, wave: Tensor, noise: Tensor, past: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Audio [B, T, 80] and the new state; what it is given is [B, 1, T, .], `past` from `_past`."""
+        seen, contexts, waves, spectra = past
+        frames, waves = _threes(waves, torch.cat((wave, noise), dim=1))
+        harmonic, hiss = (frames @ self.analysis).split(1, dim=1)
+        real, imaginary = harmonic.split(BINS, dim=3)
         level = 0.25 * torch.log(real * real + imaginary * imaginary + 1e-3)
-        x = torch.cat((features, level), dim=2)
-        x = torch.cat((contexts[0].reshape(-1, _STEM_TAPS - 1, self.inputs), x), dim=1)
-        fresh = [x[:, 1 - _STEM_TAPS :].reshape(-1, self.parts[0])]
-        x = self.stem(torch.cat((x[:, :-2], x[:, 1:-1], x[:, 2:]), dim=2))
-        for block, context in zip(self.blocks, contexts[1:], strict=True):
+        x, seen = _threes(seen, torch.cat((features, level), dim=3))
+        x = self.stem(x)
+        kept = []
+        for block, context in zip(self.blocks, contexts.split(self.reaches, dim=2), strict=True):
             assert isinstance(block, Block)
-            x, kept = block.causal(x, context.reshape(-1, block.reach, self.size.channels))
-            fresh.append(kept.reshape(-1, block.reach * self.size.channels))
-        spectrum = self._filtered(self.head(self.norm(x)), real, imaginary, hiss)
-        audio, middle, end = self._overlapped(spectrum @ self.synthesis, middle, end)
-        last = features[:, -1, frame.F0 :]
-        return audio, torch.cat((*fresh, last, tail_h, tail_n, middle, end), dim=1)
+            x, new = block.causal(x, context)
+            kept.append(new)
+        answer = functional.linear(self.norm(x), self.head.weight, self.head.bias - self.quiet)
+        x, spectra = _threes(spectra, _filtered(answer, real, imaginary, hiss))
+        news = (seen, torch.cat(kept, dim=2), waves, spectra)
+        state = torch.cat([new.reshape(-1, size) for new, size in zip(news, self.parts, strict=True)], dim=1)
+        return (x @ self.synthesis)[:, 0], state
 
-    def _spectra(self, wave: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """Spectra [B, T, 258] of three hops each, ending with each hop of `wave` [B, T, 80]; the new tail."""
-        hops = torch.cat((tail.reshape(-1, 2, HOP), wave), dim=1)
-        frames = torch.cat((hops[:, :-2], hops[:, 1:-1], hops[:, 2:]), dim=2)
-        return frames @ self.analysis, hops[:, -2:].reshape(-1, _TAIL)
 
-    def _filtered(self, answer: Tensor, real: Tensor, imaginary: Tensor, hiss: Tensor) -> Tensor:
-        """The sum of both sources, filtered, [B, T, 258]; `answer` is log gain, phase, log noise gain."""
-        gain, turn, noise = torch.split(answer, BINS, dim=2)
-        gain = torch.exp(torch.clamp(gain - 1.0, -12.0, _LOUDEST))
-        noise = torch.exp(torch.clamp(noise - 4.0, -12.0, _LOUDEST))
-        cosine, sine = gain * torch.cos(turn), gain * torch.sin(turn)
-        out_real = real * cosine - imaginary * sine + noise * hiss[..., :BINS]
-        out_imaginary = real * sine + imaginary * cosine + noise * hiss[..., BINS:]
-        return torch.cat((out_real, out_imaginary), dim=2)
+def _threes(past: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Each frame of `x` [B, N, T, C] with the two before it, [B, N, T, 3 C]; the new `past` [B, N, 2, C]."""
+    x = torch.cat((past, x), dim=2)
+    return torch.cat((x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]), dim=3), x[:, :, -_PAST:]
 
-    def _overlapped(self, frames: Tensor, middle: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Audio [B, T, 80] of frames [B, T, 240], each a hop after the one before; what is still to be added."""
-        begin, centre, last = torch.split(frames, HOP, dim=2)
-        centre = torch.cat((middle.unsqueeze(1), centre), dim=1)
-        last = torch.cat((end.reshape(-1, 2, HOP), last), dim=1)
-        audio = begin + centre[:, :-1] + last[:, :-2]
-        return audio, centre[:, -1], last[:, -2:].reshape(-1, _TAIL)
+
+def _filtered(answer: Tensor, real: Tensor, imaginary: Tensor, hiss: Tensor) -> Tensor:
+    """The sum of both sources, filtered, [.., 258]; `answer` is log gain, phase, log noise gain, 129 of each."""
+    gain, turn, noise = answer.split(BINS, dim=3)
+    gain, noise = (torch.exp(torch.clamp(each, -12.0, _LOUDEST)) for each in (gain, noise))
+    hiss_real, hiss_imaginary = hiss.split(BINS, dim=3)
+    cosine, sine = gain * torch.cos(turn), gain * torch.sin(turn)
+    out_real = real * cosine - imaginary * sine + noise * hiss_real
+    out_imaginary = real * sine + imaginary * cosine + noise * hiss_imaginary
+    return torch.cat((out_real, out_imaginary), dim=3)
 
 
 def _known_rise(_: nn.Module, state: dict[str, Any], prefix: str, *__: object) -> None:

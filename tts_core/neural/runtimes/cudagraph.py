@@ -28,7 +28,7 @@ from tts_core.neural.runtime import Rows, Unavailable
 if TYPE_CHECKING:
     from tts_core.neural.package import Package
 
-SLOTS = 4096  # streams at once, unless told otherwise; 24 kB each
+SLOTS = 4096  # streams at once, unless told otherwise; 25 kB each
 _WARM_UPS = 3  # runs before a recording, for libraries to choose their kernels and take their memory
 
 Replay = Callable[[], None]
