@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from telephony_codecs.arrays import Float32, require
+from telephony_codecs.filters import smoothed
 from telephony_codecs.resample import LINE_RATE, Resampler
 
 DBM0_FULL_SCALE = 6.15
@@ -85,10 +86,7 @@ def gain_to_dbm0(pcm: Float32, rate: int, target_dbm0: float = -20.0) -> float:
 def _envelope(pcm: Float32, rate: int) -> npt.NDArray[np.float64]:
     """float64[n]: the rectified signal through two equal first-order low-passes."""
     pole = exp(-1 / (rate * _TIME_CONSTANT_S))
-    from scipy.signal import lfilter  # takes long to load, and most importers of this never come here
-
-    once = lfilter([1 - pole], [1, -pole], np.abs(pcm, dtype=np.float64))
-    return lfilter([1 - pole], [1, -pole], once)
+    return smoothed(smoothed(np.abs(pcm, dtype=np.float64), pole), pole)
 
 
 def _active_samples(above: npt.NDArray[np.bool_], hangover: int) -> int:

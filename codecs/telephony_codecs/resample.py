@@ -16,6 +16,7 @@ import numpy as np
 import soxr
 
 from telephony_codecs.arrays import Float32, require
+from telephony_codecs.filters import lowpass, lowpass_length
 
 LINE_RATE = 8000
 MIN_RATE, MAX_RATE = 8000, 96000
@@ -41,17 +42,15 @@ class _Kernel:
 
 @lru_cache(maxsize=16)
 def _kernel(rate: int) -> _Kernel:
-    from scipy import signal  # takes long to load, and whoever has 8 kHz never comes here
-
     common = gcd(rate, LINE_RATE)
     up, down = LINE_RATE // common, rate // common
     fine_rate = rate * up
-    length, beta = signal.kaiserord(STOPBAND_DB, (STOPBAND_HZ - PASSBAND_HZ) / (fine_rate / 2))
+    length = lowpass_length(STOPBAND_DB, (STOPBAND_HZ - PASSBAND_HZ) / (fine_rate / 2))
     half = ceil(length / 2 / up)
     taps = 2 * half + 1
     prototype = np.zeros(taps * up)
-    prototype[: 2 * half * up + 1] = up * signal.firwin(
-        2 * half * up + 1, (PASSBAND_HZ + STOPBAND_HZ) / 2, window=("kaiser", beta), fs=fine_rate
+    prototype[: 2 * half * up + 1] = up * lowpass(
+        2 * half * up + 1, (PASSBAND_HZ + STOPBAND_HZ) / fine_rate, STOPBAND_DB
     )
     phases = prototype.reshape(taps, up).T[:, ::-1].astype(np.float32)
     rows = np.arange(up + _BLOCK) * down % up

@@ -11,6 +11,7 @@ from math import ceil
 import numpy as np
 
 from telephony_codecs.arrays import Float32, require
+from telephony_codecs.filters import lowpass, lowpass_length
 from telephony_codecs.resample import LINE_RATE
 
 PASSBAND_HZ, STOPBAND_HZ = 3600.0, 4400.0
@@ -20,14 +21,12 @@ STOPBAND_DB = 72.0
 @lru_cache(maxsize=8)
 def _phases(factor: int) -> Float32:
     """float32[factor, 2 * half + 1]: the weights of the outputs that fall between two inputs."""
-    from scipy import signal  # takes long to load, and whoever has 8 kHz never comes here
-
     rate = LINE_RATE * factor
-    length, beta = signal.kaiserord(STOPBAND_DB, (STOPBAND_HZ - PASSBAND_HZ) / (rate / 2))
+    length = lowpass_length(STOPBAND_DB, (STOPBAND_HZ - PASSBAND_HZ) / (rate / 2))
     half = ceil(length / 2 / factor)
     prototype = np.zeros((2 * half + 1) * factor)
-    prototype[: 2 * half * factor + 1] = factor * signal.firwin(
-        2 * half * factor + 1, (PASSBAND_HZ + STOPBAND_HZ) / 2, window=("kaiser", beta), fs=rate
+    prototype[: 2 * half * factor + 1] = factor * lowpass(
+        2 * half * factor + 1, (PASSBAND_HZ + STOPBAND_HZ) / rate, STOPBAND_DB
     )
     phases: Float32 = prototype.reshape(2 * half + 1, factor).T.astype(np.float32)
     return phases

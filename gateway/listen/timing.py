@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.listen.packets import Bools, Ints
+from telephony_codecs.filters import smoothed
 
 JUMP_S: Final = 0.5
 """A timestamp this far from wall time, with no sequence numbers to explain it, is a jump of the source."""
@@ -71,12 +72,7 @@ def gap_errors(t_ns: Ints, media: MediaTime, rate: int) -> Floats:
 
 def jitter(gaps: Floats, start: float = 0.0) -> Floats:
     """Interarrival jitter after each of `gaps` f64[n], in their unit: J += (|D| - J) / 16 (RFC 3550 A.8)."""
-    if not len(gaps):
-        return np.empty(0)
-    from scipy.signal import lfilter  # takes long to load, and every command imports this module
-
-    out, _ = lfilter([1 / 16], [1, -15 / 16], np.abs(gaps), zi=[start * 15 / 16])
-    return np.asarray(out, np.float64)
+    return smoothed(np.abs(gaps), 15 / 16, start)
 
 
 def rate_error(t_ns: Ints, samples: Ints, rate: int) -> float | None:
