@@ -30,6 +30,7 @@ ClientState = Annotated[str, AfterValidator(_short_enough)]
 WebhookUrl = Annotated[str, Field(max_length=2048), AfterValidator(check_receiver)]
 VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
 PromptName = Annotated[str, Field(min_length=1, max_length=512)]
+SlotName = Annotated[str, Field(pattern=r"^\w+$", max_length=64)]
 UtteranceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]{0,127}$")]
 LexiconNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=128)]], Field(max_length=8)]
 

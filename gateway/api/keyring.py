@@ -101,7 +101,7 @@ class Issuer:
 class _Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[\w.@-]{1,64}$")]
+    name: Annotated[str, Field(pattern=r"^[\w.@-]+$", max_length=64)]
     max_calls: Annotated[int, Field(ge=0)] | None = None
     requests: Annotated[int, Field(ge=0)] | None = None
     seconds: Annotated[int, Field(ge=1, le=86400)] | None = None

@@ -20,6 +20,7 @@ from gateway.api.fields import (
     LexiconNames,
     PromptName,
     Request,
+    SlotName,
     Speech,
     UtteranceId,
     VoiceName,
@@ -225,7 +226,7 @@ class CreateUtterance(Manner):
     template: Speech | None = Field(
         None, description="Text with slots, `{name}`; what lies between them is made once and kept"
     )
-    slots: dict[Annotated[str, Field(pattern=r"^\w{1,64}$")], Speech | PromptSlot] = Field(
+    slots: dict[SlotName, Speech | PromptSlot] = Field(
         {},
         max_length=32,
         description="What fills each: text, or a prompt, which fades into what surrounds it",
