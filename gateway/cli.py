@@ -104,7 +104,7 @@ def serve(
     if proxy_headers:
         given["proxy_headers"] = tuple(proxy_headers)
     settings = _settings(**given)
-    logs.configure(settings)
+    logs.configure(settings.log_level, settings.log_json)
     if settings.speaks_plainly:
         _log.warning(
             "onnxruntime is not installed (scripts/setup neural): calls that name no voice speak with %s",

@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from gateway.settings import Settings
-
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _LOUD: Final = ("httpx", "httpcore", "asyncio", "urllib3", "uvicorn.error", "websockets")
@@ -90,13 +88,13 @@ class PlainFormatter(logging.Formatter):
         return line if places is None else f"{line}\n{places}"
 
 
-def configure(settings: Settings, process: str = "control") -> None:
-    """Send this process's log to standard error, at the level and in the form that the settings ask for."""
+def configure(level: str, as_json: bool, process: str = "control") -> None:
+    """Send this process's log to standard error: what is at least so severe, as JSON or plain text."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter(process) if settings.log_json else PlainFormatter(process))
+    handler.setFormatter(JsonFormatter(process) if as_json else PlainFormatter(process))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    set_level(settings.log_level)
+    set_level(level)
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.WARNING)
 

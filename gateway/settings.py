@@ -408,9 +408,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, environment, then the TOML file. A worker takes what control says, and nothing else."""
-        if EFFECTIVE in os.environ:
-            return (init_settings,)
+        """Command line, environment, then the TOML file."""
         file = Path(os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
@@ -465,28 +463,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-EFFECTIVE: Final = "VOXTRUNK_EFFECTIVE"
-_CONTROL_ONLY: Final = {
-    "http_host",
-    "http_port",
-    "tls_certificate",
-    "tls_key",
-    "api_keys",
-    "api_keys_file",
-    "webhook_secret",
-    "webhook_url",
-}
-
-
-def worker_environment(settings: Settings) -> dict[str, str]:
-    """The environment of a worker process: the settings in force, without secrets and what only control needs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOXTRUNK_")}
-    left_out = _CONTROL_ONLY | {name for name in Settings.model_fields if name.startswith("sip_")}
-    return inherited | {EFFECTIVE: settings.model_dump_json(exclude=left_out)}
-
-
-def effective_settings() -> Settings:
-    """The settings in a worker process, as control passed them on."""
-    return Settings(**json.loads(os.environ[EFFECTIVE]))

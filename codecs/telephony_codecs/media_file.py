@@ -1,19 +1,22 @@
 """Audio files: any common format in through PyAV, WAV out through the standard library."""
 
+from __future__ import annotations
+
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import SEEK_END
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import av
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 
 from telephony_codecs.arrays import Float32, Int16, require
 from telephony_codecs.resample import MAX_RATE, MIN_RATE
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 # Containers of plain audio. A playlist format (HLS, concat, DASH) would make FFmpeg open what it names.
 FORMATS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav"
@@ -45,6 +48,8 @@ def read_audio(path: Path, *, max_seconds: float) -> Audio:
     longer than `max_seconds`; decoding stops one packet past that. A file that states no length (Ogg, MP3
     without a Xing header, ADTS) can be cut between frames unnoticed. OSError when it cannot be opened.
     """
+    import av  # all of FFmpeg: only who reads files loads it
+
     with path.open("rb") as file:
         try:
             _check_riff_size(file)
@@ -100,7 +105,9 @@ def _decode(container: InputContainer, max_seconds: float, xing: bool) -> Audio:
 
 def _mono_parts(container: InputContainer, stream: AudioStream, rate: int) -> Iterator[Float32]:
     """Each decoded frame as float32[n], its channels averaged."""
-    to_float = av.AudioResampler(format="fltp")
+    from av import AudioResampler
+
+    to_float = AudioResampler(format="fltp")
     for frame in container.decode(stream):
         if frame.sample_rate != rate:
             raise MediaFileError(f"changes its sample rate from {rate} to {frame.sample_rate} Hz")
@@ -120,7 +127,7 @@ def _stated_seconds(container: InputContainer, stream: AudioStream, xing: bool) 
         return float(stream.duration * stream.time_base)
     # Matroska states one length for all streams
     if container.duration is not None and len(container.streams) == 1:
-        return container.duration / av.time_base
+        return container.duration / 1_000_000  # FFmpeg's AV_TIME_BASE
     return 0.0
 
 

@@ -13,7 +13,6 @@ from functools import lru_cache
 from math import ceil, gcd
 
 import numpy as np
-import soxr
 
 from telephony_codecs.arrays import Float32, require
 from telephony_codecs.filters import lowpass, lowpass_length
@@ -68,6 +67,8 @@ def resample_recording(pcm: Float32, rate: int) -> Float32:
         raise ValueError(f"rate {rate}: {MIN_RATE} to {MAX_RATE} Hz can be resampled")
     if rate == LINE_RATE:
         return pcm
+    import soxr  # only who reads recordings of other rates loads it
+
     line: Float32 = soxr.resample(pcm, rate, LINE_RATE, quality="VHQ")
     return line
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gateway import logs
+from gateway import logs, told
 from gateway.calls.booth import Booth
 from gateway.calls.busy import Busy
 from gateway.calls.demand import Demand
@@ -34,7 +34,7 @@ from gateway.messages.synthesis import (
 )
 from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
-from gateway.settings import Settings, worker_environment
+from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.calls.leg import Leg
@@ -201,7 +201,7 @@ class Crew:
             for index in range(settings.synthesis_workers)
         )
         self.booth = Booth(len(rings), settings.doors_max, hooks.from_media, hooks.look)
-        environment = worker_environment(settings)
+        environment = told.environment(settings)
         rings.append(self.booth.ring)
         named = [f"{ring.fd}:{ring.legs}" for ring in rings]
         for media in self.media:
@@ -294,7 +294,7 @@ class Crew:
         """Have this process and every worker log what is at least so severe."""
         self.log_level = level
         logs.set_level(level)
-        environment = worker_environment(self._settings.model_copy(update={"log_level": level}))
+        environment = told.environment(self._settings.model_copy(update={"log_level": level}))
         for worker in self._running:
             worker.environment = environment
             worker.send(SetLogLevel(level))

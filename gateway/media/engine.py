@@ -42,7 +42,7 @@ from gateway.messages.media import (
     OpenLeg,
 )
 from gateway.ring import COUNTERS, NEVER, RingBlock
-from gateway.settings import Settings
+from gateway.told import Told
 
 _FOREIGN_PORTS: Final = 32
 """Ports of the range that may turn out to be another program's before one of ours is shared, or a leg refused."""
@@ -75,7 +75,7 @@ class Engine:
     """All legs of one media worker. ``tell`` takes what control should know; it must not wait."""
 
     def __init__(
-        self, ring: RingBlock, settings: Settings, ports: tuple[int, int], start_ns: int, tell: Tell
+        self, ring: RingBlock, settings: Told, ports: tuple[int, int], start_ns: int, tell: Tell
     ) -> None:
         self.ring = ring
         self.counters = [0] * COUNTERS
@@ -110,7 +110,7 @@ class Engine:
         ip = ipaddress.ip_address(order.remote_address)
         address = str(getattr(ip, "ipv4_mapped", None) or ip)
         local = next(
-            (str(a) for a in self._settings.rtp_addresses if family_of(str(a)) == family_of(address)), None
+            (each for each in self._settings.rtp_addresses if family_of(each) == family_of(address)), None
         )
         if local is None:
             detail = f"no address of {address}'s family in VOXTRUNK_RTP_ADDRESSES"

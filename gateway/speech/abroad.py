@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import astuple
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from gateway.messages.work import FailOvers, ProviderWork
-from gateway.settings import Settings
 from telephony_codecs import Law, decode
 from tts_core import Synthesiser, open_default
 from tts_core.engine import Pcm
 from tts_core.remote import Abroad, open_plan, read_plan
 
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from gateway.told import Told
+
 _LAWS: Final = MappingProxyType({"mulaw": Law.PCMU, "alaw": Law.PCMA})
 
 
 def open_door(
-    settings: Settings, local_load: Callable[[], float] = lambda: 0.0, share: int = 1
+    settings: Settings | Told, local_load: Callable[[], float] = lambda: 0.0, share: int = 1
 ) -> tuple[Synthesiser, Abroad | None]:
     """All voices, and what speaks elsewhere if anything does, for one of ``share`` processes; nothing is warmed.
 

@@ -20,9 +20,9 @@ import msgspec
 from gateway.messages.synthesis import MarkAt, Word
 from gateway.messages.work import SharedStatistics
 from gateway.nodes.store import Away, Store
-from gateway.settings import Settings
 from gateway.speech.recipe import Origin, Recipe
 from gateway.speech.track import Stretch, Track
+from gateway.told import Told
 from telephony_codecs import LINE_RATE
 
 log = logging.getLogger("voxtrunk.speech")
@@ -55,7 +55,7 @@ class _Counts:
 class SharedSpeech:
     """``print_of`` tells what a voice sounds like, None while nobody knows (see ``VoiceSource.print_of``)."""
 
-    def __init__(self, settings: Settings, print_of: Callable[[str], str | None]) -> None:
+    def __init__(self, settings: Told, print_of: Callable[[str], str | None]) -> None:
         assert settings.redis_url is not None
         self._store = Store(settings.redis_url, _AT_ONCE + _KEEPING)
         self._patience_s = settings.redis_speech_ms / 1000

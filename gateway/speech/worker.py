@@ -41,7 +41,6 @@ from gateway.messages.synthesis import (
 )
 from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
-from gateway.settings import Settings, effective_settings
 from gateway.speech import abroad, gpu
 from gateway.speech.feeder import Feeder
 from gateway.speech.lexicons import GLOBAL, always, at_start
@@ -56,6 +55,7 @@ from gateway.speech.shelf import ShelfWatch
 from gateway.speech.track import Failure, Stretch, Track
 from gateway.speech.voice import VoiceSource
 from gateway.speech.work import Work
+from gateway.told import Told, told
 from telephony_codecs import LINE_RATE
 from tts_core import Arrival, LexiconError
 from tts_core.remote import Abroad
@@ -87,7 +87,7 @@ class _Order:
 class SynthesisWorker:
     """Joins control, the makers and the feeder."""
 
-    def __init__(self, link: Link[ToSynthesis], blocks: list[RingBlock], settings: Settings) -> None:
+    def __init__(self, link: Link[ToSynthesis], blocks: list[RingBlock], settings: Told) -> None:
         self._link = link
         self._library = Library(settings.cache_octets)
         self._feeder = Feeder(blocks, self._library, link.send, self._drop, self._together, self._seek)
@@ -204,7 +204,7 @@ class SynthesisWorker:
 
         return deliver
 
-    def _open_voices(self, settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
+    def _open_voices(self, settings: Told) -> tuple[Source, tuple[VoiceInfo, ...]]:
         """In the voices' thread: open the engines, and warm those voices that are to be warm."""
         synthesiser, self._abroad = abroad.open_door(
             settings, lambda: self._utilisation, settings.synthesis_workers
@@ -381,13 +381,13 @@ class SynthesisWorker:
         )
 
 
-def _open_prompts(settings: Settings) -> tuple[Source, tuple[VoiceInfo, ...]]:
+def _open_prompts(settings: Told) -> tuple[Source, tuple[VoiceInfo, ...]]:
     return PromptSource(settings.level_dbm0, settings.prompt_seconds), ()
 
 
 async def _main(arguments: argparse.Namespace) -> None:
-    settings = effective_settings()
-    logs.configure(settings, f"synthesis-{arguments.index}")
+    settings = told()
+    logs.configure(settings.log_level, settings.log_json, f"synthesis-{arguments.index}")
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -43,7 +43,7 @@ from gateway.listen.packets import SLOT, parse_headers
 from gateway.media import rtcp
 from gateway.media.dtmf import DigitReceiver
 from gateway.media.packet import MalformedPacket, parse_event, parse_rtp
-from gateway.settings import EFFECTIVE, Settings
+from gateway.settings import Settings
 from sip_glue import sdp
 from sip_glue.door import Known, judge
 from sip_glue.message import Request, read
@@ -281,12 +281,12 @@ def settings(data: bytes) -> None:
         values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return
-    os.environ[EFFECTIVE] = "no other source"
+    os.environ["VOXTRUNK_CONFIG"] = os.devnull
     try:
         with contextlib.suppress(ValidationError):
             Settings(**{name: value for name, value in values.items() if not name.startswith("_")})
     finally:
-        del os.environ[EFFECTIVE]
+        del os.environ["VOXTRUNK_CONFIG"]
 
 
 def keys(data: bytes) -> None:

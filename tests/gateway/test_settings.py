@@ -1,17 +1,16 @@
-"""Settings from the environment and from a file, and what of them reaches a worker process."""
+"""Settings from the environment and from a file."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import EFFECTIVE, Settings, _at_home, worker_environment
+from gateway.settings import Settings, _at_home
 
 ACCOUNTS = [
     {"address": "sip:100@pbx.example", "user": "100", "password": "wonder"},
@@ -124,55 +123,6 @@ def test_sip_needs_an_address_that_a_peer_can_send_to():
     with pytest.raises(ValidationError, match="sip_media_address"):
         Settings(**wild)
     assert Settings(**wild, sip_media_address="192.0.2.1").sip_listen
-
-
-SECRETS = {
-    "VOXTRUNK_API_KEYS": "wonder-key",
-    "VOXTRUNK_WEBHOOK_SECRET": "wonder-hook",
-    "VOXTRUNK_SIP_ACCOUNTS": json.dumps(ACCOUNTS),
-    "VOXTRUNK_SIP_LISTEN": "127.0.0.1:5060",
-    "VOXTRUNK_HTTP_HOST": "0.0.0.0",
-}
-
-
-def test_a_worker_is_told_no_secrets_and_nothing_of_sip(monkeypatch):
-    for name, value in SECRETS.items():
-        monkeypatch.setenv(name, value)
-    environment = worker_environment(Settings(webhook_url=None, level_dbm0=-17))
-    ours = {name: value for name, value in environment.items() if name.startswith("VOXTRUNK_")}
-    assert list(ours) == [EFFECTIVE]
-    assert "wonder" not in ours[EFFECTIVE]
-    told = json.loads(ours[EFFECTIVE])
-    assert not [name for name in told if name.startswith(("sip_", "webhook_secret", "webhook_url", "api_"))]
-    assert told["level_dbm0"] == -17
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        'http_host = "0.0.0.0"\nlevel_dbm0 = -30',
-        'sip_listen = ["127.0.0.1:5060"]\nrtp_addresses = ["0.0.0.0"]\nlevel_dbm0 = -30',
-        'sip_accounts = [{address = "sip:a@b", password = "wonder"}]',
-    ],
-)
-def test_a_worker_takes_what_control_tells_it_and_nothing_else(monkeypatch, tmp_path, file):
-    """The file is read by control, whose secrets, from the environment, may be what makes it valid."""
-    (tmp_path / "voxtrunk.toml").write_text(file)
-    monkeypatch.setenv("VOXTRUNK_API_KEYS", "wonder-key")
-    monkeypatch.setenv("VOXTRUNK_SIP_MEDIA_ADDRESS", "192.0.2.1")
-    environment = worker_environment(Settings(level_dbm0=-17))
-    program = "from gateway.settings import effective_settings as e; print(e().model_dump_json())"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["level_dbm0"], told["sip_accounts"], told["sip_listen"]) == (-17, [], [])
 
 
 def test_the_folder_of_added_voices_is_the_users_own(monkeypatch):

@@ -13,6 +13,7 @@ from gateway.media.packet import parse_rtp
 from gateway.messages.media import ChangeLeg, OpenLeg
 from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
 from gateway.settings import Settings
+from gateway.told import Told
 
 S = 1_000_000_000
 
@@ -92,7 +93,8 @@ class Rig:
     """An engine with its ring, its inbound side, and a hand on the clock."""
 
     def __init__(self, **overrides):
-        self.settings = Settings(**({"rtp_ports": "23200-23399", "port_drain_seconds": 0} | overrides))
+        given = {"rtp_ports": "23200-23399", "port_drain_seconds": 0} | overrides
+        self.settings = Told.of(Settings(**given))
         self.ring = RingBlock.create(64)
         self.told = []
         self.now = S

@@ -16,7 +16,8 @@ from gateway.media.counters import Counter, lateness_histogram
 from gateway.media.packet import parse_rtp
 from gateway.messages.media import CloseLeg, FromMedia, LegClosed, LegOpened, MediaReady, OpenLeg, RingCut
 from gateway.ring import RingBlock
-from gateway.settings import Settings, worker_environment
+from gateway.settings import Settings
+from gateway.told import environment
 
 _STAMP = 35  # SO_TIMESTAMPNS
 
@@ -32,7 +33,7 @@ class Worker:
         self.process = subprocess.Popen(
             [*command, "--rings", f"{self.ring.fd}:64", "--index", "0"],
             pass_fds=(theirs.fileno(), self.ring.fd),
-            env=worker_environment(Settings(rtp_ports="23000-23199", **overrides)),
+            env=environment(Settings(rtp_ports="23000-23199", **overrides)),
         )
         theirs.close()
 

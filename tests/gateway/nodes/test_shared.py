@@ -13,6 +13,7 @@ from gateway.settings import Settings
 from gateway.speech.recipe import Recipe
 from gateway.speech.shared import Kept, SharedSpeech
 from gateway.speech.track import Stretch, Track
+from gateway.told import Told
 
 RECIPE = Recipe("text", "Hello.", None, "v", 1.0, 0.0, "PCMU", 20)
 PRINTS = {"v": "as it sounds here", "w": "another"}
@@ -20,7 +21,7 @@ PRINTS = {"v": "as it sounds here", "w": "another"}
 
 @pytest.fixture
 async def shared(redis_server):
-    made = SharedSpeech(Settings(redis_url=redis_server.url, redis_speech_ms=1000), PRINTS.get)
+    made = SharedSpeech(Told.of(Settings(redis_url=redis_server.url, redis_speech_ms=1000)), PRINTS.get)
     yield made
     await made.close()
 
@@ -65,7 +66,7 @@ async def test_all_that_changes_the_audio_is_in_the_name(shared, redis_server):
         (Settings(redis_url=redis_server.url, redis_prefix="apart"), PRINTS),
         (Settings(redis_url=redis_server.url), PRINTS | {"v": "as it sounds there"}),
     ):
-        other = SharedSpeech(settings, prints.get)
+        other = SharedSpeech(Told.of(settings), prints.get)
         keys.add(other.key(RECIPE))
         await other.close()
     assert len(keys) == len(others) + 4

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from gateway import told
 from gateway.messages.synthesis import (
     AttachLeg,
     Cut,
@@ -34,7 +35,7 @@ from gateway.messages.synthesis import (
 )
 from gateway.messages.work import SynthesisStatistics
 from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
-from gateway.settings import Settings, worker_environment
+from gateway.settings import Settings
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import recipe_of
 from gateway.speech.voice import VoiceSource
@@ -55,7 +56,7 @@ class Worker:
         self.end.settimeout(TIMEOUT_S)
         fds = (other.fileno(), self.block.fd)
         command = [sys.executable, "-m", "gateway.speech.worker", "--link", str(fds[0])]
-        environment = worker_environment(Settings()) | {"TMPDIR": str(temporary)}
+        environment = told.environment(Settings()) | {"TMPDIR": str(temporary)}
         self.process = subprocess.Popen(
             [*command, "--rings", f"{fds[1]}:{LEGS}"], pass_fds=fds, env=environment, stderr=subprocess.PIPE
         )
