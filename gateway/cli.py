@@ -10,22 +10,24 @@ import tomllib
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
 import typer
 import uvloop
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from gateway import demo as demonstration
 from gateway import logs
 from gateway.listen.cli import listen_command
 from gateway.running import RunningGateway
 from gateway.settings import Settings
-from voxtrunk.client import Client, ClientError, Utterance
-from voxtrunk.client.orders import OpenCall
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from voxtrunk.client import Utterance
+    from voxtrunk.client.orders import OpenCall
+
+# what a command alone needs, it imports itself: `serve` would carry it as long as it runs
 
 app = typer.Typer(
     help="Voxtrunk speaks text into telephone calls.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -39,6 +41,10 @@ app.add_typer(keys_app, name="keys")
 _log = logging.getLogger("voxtrunk")
 _USAGE = 2
 Codec = Literal["PCMU", "PCMA"]
+_SENTENCE: Final = (
+    "Hello, this is Voxtrunk. What you hear was text a moment ago, and has come to you as telephone audio, "
+    "fifty packets a second, none of them late."
+)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:
@@ -149,6 +155,10 @@ def say(
     as_json: Annotated[bool, typer.Option("--json", help="Answer with the utterance as JSON.")] = False,
 ) -> None:
     """Speak a text to an RTP target and wait for its end."""
+    from rich.console import Console
+
+    from voxtrunk.client import ClientError
+
     address, port = _host_port(to)
     order: OpenCall = {"rtp": {"address": address, "port": port}, "codec": codec, "silence": "suppress"}
     if voice is not None:
@@ -177,6 +187,8 @@ def say(
 
 
 def _say(url: str, key: str | None, order: OpenCall, text: str, console: Console) -> Utterance:
+    from voxtrunk.client import Client
+
     with Client(url, key) as client, console.status("speaking"), client.call(**order) as line:
         return line.wait(line.say(text))
 
@@ -188,6 +200,10 @@ def voices(
     """List the voices that this installation can speak with; add and remove voices of your own."""
     if context.invoked_subcommand is not None:
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     from gateway.speech.abroad import open_door
     from tts_core import TtsError
 
@@ -308,6 +324,10 @@ def list_keys(
     file: KeysFile = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
     """List the keys: names and limits, never a key."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     from gateway.api import keys_file
     from gateway.api.keyring import BadKeys
 
@@ -352,6 +372,9 @@ def revoke_key(
 @app.command("settings")
 def show_settings() -> None:
     """List every setting: its environment variable, its default, what it means."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("setting", "default", "meaning", box=None)
     for name, field in Settings.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
@@ -370,18 +393,23 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 @app.command()
 def demo(
-    text: Annotated[str, typer.Option(help="What to say.")] = demonstration.SENTENCE,
+    text: Annotated[str, typer.Option(help="What to say.")] = _SENTENCE,
     codec: Annotated[Codec, typer.Option()] = "PCMU",
     voice: Annotated[str | None, typer.Option(help="See `voxtrunk voices`.")] = None,
     folder: Annotated[Path, typer.Option(help="Where demo.wav and demo.png go.")] = Path(),
 ) -> None:
     """Speak a sentence over RTP to our own listener; leaves demo.wav, demo.png and a report."""
+    from rich.console import Console
+
+    from gateway.demo import demonstrate
+    from voxtrunk.client import ClientError
+
     wav, picture = folder / "demo.wav", folder / "demo.png"
     console = Console()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with Console(stderr=True).status("starting a gateway, speaking, listening"):
-            found = demonstration.demonstrate(text, codec, voice, wav, picture)
+            found = demonstrate(text, codec, voice, wav, picture)
     except (ClientError, RuntimeError, ImportError, OSError) as error:
         _fail(str(error))
     console.print(found.heard.render())

@@ -17,10 +17,6 @@ from telephony_codecs import write_wav
 from voxtrunk.client import Call, Client, Utterance
 from voxtrunk.client.orders import Codec, OpenCall
 
-SENTENCE: Final = (
-    "Hello, this is Voxtrunk. What you hear was text a moment ago, and has come to you as telephone audio, "
-    "fifty packets a second, none of them late."
-)
 _IDLE_SECONDS: Final = 60.0
 
 

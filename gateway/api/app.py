@@ -63,7 +63,6 @@ from gateway.api.rates import Ledger, Rates
 from gateway.api.reload import Reload
 from gateway.api.speaker_shelf import Speakers
 from gateway.api.spoken import Recording, record
-from gateway.api.tokens import Tokens
 from gateway.errors import Refusal
 from gateway.settings import Settings
 
@@ -118,7 +117,7 @@ def create_app(
     )
     keyring, asked = Keyring(settings), Counter[str]()
     app.state.ledger = Ledger(asked)
-    app.state.gate = Gate(keyring, Tokens(keyring), _owner_of(switchboard))
+    app.state.gate = Gate(keyring, _owner_of(switchboard))
     prompts = Prompts(settings.prompts_folder)
     app.state.context = Context(
         switchboard,

@@ -19,18 +19,22 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import av
 import numpy as np
-from av.audio.stream import AudioStream
 
 from gateway.api.tempo import Tempo
 from gateway.calls.requests import Codec
 from gateway.errors import Refusal
 from telephony_codecs import LINE_RATE, Law, Upsampler, decode, encode
 from telephony_codecs.arrays import Int16
+
+if TYPE_CHECKING:
+    from av import AudioResampler
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
 
 _PIECE: Final = 1600
 """Octets of G.711 that are encoded at once, 200 ms: the loop has others to serve."""
@@ -121,14 +125,18 @@ async def encoded(octets: AsyncIterable[bytes], encoder: Encoder) -> AsyncIterat
             piece = part[begin : begin + _PIECE]
             if out := await fed(encoder, piece):
                 yield out
-    rest = await asyncio.to_thread(encoder.end) if encoder.slow else encoder.end()
-    if rest:
+    if rest := await ended(encoder):
         yield rest
 
 
 async def fed(encoder: Encoder, octets: bytes) -> bytes:
     """What an encoder makes of more G.711; in a thread, where that takes long."""
     return await asyncio.to_thread(encoder.feed, octets) if encoder.slow else encoder.feed(octets)
+
+
+async def ended(encoder: Encoder) -> bytes:
+    """Its rest, likewise."""
+    return await asyncio.to_thread(encoder.end) if encoder.slow else encoder.end()
 
 
 def wav_head(rate: int, octets: int | None) -> bytes:
@@ -139,18 +147,27 @@ def wav_head(rate: int, octets: int | None) -> bytes:
 
 
 class Encoder(ABC):
-    """One stream. ``slow``: it takes a thread's time."""
-
-    slow = False
+    """One stream. ``slow``: it takes a thread's time, which loads FFmpeg when it is first fed (20 MB, 0.1 s)."""
 
     def __init__(self, sound: Sound) -> None:
         self._law = Law(sound.codec)
         self._sound = sound
-        self._tempo = None if sound.tempo == 1 else Tempo(sound.tempo)
-        whole = sound.rate if sound.rate % LINE_RATE == 0 else 24_000 if sound.rate < 24_000 else 48_000
-        self._upsampler = Upsampler(whole)
-        self._last = None if whole == sound.rate else av.AudioResampler("s16", "mono", sound.rate)
+        self._whole_rate = _whole_rate(sound.rate)
+        self.slow = sound.tempo != 1 or self._whole_rate != sound.rate
+        self._upsampler = Upsampler(self._whole_rate)
+
+    @cached_property
+    def _tempo(self) -> Tempo | None:
+        return None if self._sound.tempo == 1 else Tempo(self._sound.tempo)
+
+    @cached_property
+    def _last(self) -> AudioResampler | None:
         """The rates of compact discs and their kin are no multiple of the line's."""
+        if self._whole_rate == self._sound.rate:
+            return None
+        from av import AudioResampler
+
+        return AudioResampler("s16", "mono", self._sound.rate)
 
     @abstractmethod
     def feed(self, octets: bytes) -> bytes:
@@ -181,8 +198,10 @@ class Encoder(ABC):
     def _resampled(self, pcm: Int16) -> Int16:
         if self._last is None or not len(pcm):
             return pcm
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = 24_000 if self._sound.rate < 24_000 else 48_000
+        from av import AudioFrame
+
+        frame = AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = self._whole_rate
         parts = [made.to_ndarray()[0] for made in self._last.resample(frame)]
         return np.concatenate(parts) if parts else np.empty(0, np.int16)
 
@@ -235,41 +254,57 @@ class _Pipe:
 class _Packed(Encoder):
     """What FFmpeg packs."""
 
-    slow = True
-
     def __init__(self, sound: Sound, muxer: str, options: Mapping[str, str], codec: str, bits: int) -> None:
         super().__init__(sound)
+        self.slow = True
         self._pipe = _Pipe()
-        asked: dict[str, Any] = {"flush_packets": "1", **options}
-        self._container = av.open(self._pipe, "w", format=muxer, options=asked)
-        stream = self._container.add_stream(codec, rate=sound.rate, layout="mono")
-        assert isinstance(stream, AudioStream)
-        if bits:
-            stream.bit_rate = sound.bits or bits
-        self._stream = stream
+        self._muxer, self._options = muxer, {"flush_packets": "1", **options}
+        self._codec, self._bits = codec, bits
         self._at = 0
+
+    @cached_property
+    def _opened(self) -> tuple[OutputContainer, AudioStream]:
+        import av
+        from av.audio.stream import AudioStream
+
+        options: dict[str, Any] = self._options
+        container = av.open(self._pipe, "w", format=self._muxer, options=options)
+        stream = container.add_stream(self._codec, rate=self._sound.rate, layout="mono")
+        assert isinstance(stream, AudioStream)
+        if self._bits:
+            stream.bit_rate = self._sound.bits or self._bits
+        return container, stream
 
     def feed(self, octets: bytes) -> bytes:
         self._pack(self._pcm(octets))
         return self._pipe.take()
 
     def end(self) -> bytes:
+        container, stream = self._opened
         self._pack(self._rest())
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
-        self._container.close()
+        for packet in stream.encode(None):
+            container.mux(packet)
+        container.close()
         return self._pipe.take()
 
     def _pack(self, pcm: Int16) -> None:
         if not len(pcm):
             return
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
+        from av import AudioFrame
+
+        container, stream = self._opened
+        frame = AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = self._sound.rate
         frame.time_base = Fraction(1, self._sound.rate)
         frame.pts = self._at
         self._at += len(pcm)
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+        for packet in stream.encode(frame):
+            container.mux(packet)
+
+
+def _whole_rate(rate: int) -> int:
+    """The multiple of the line's rate that a sound at ``rate`` Hz is made by way of."""
+    return rate if rate % LINE_RATE == 0 else 24_000 if rate < 24_000 else 48_000
 
 
 def _rounded(pcm: np.typing.NDArray[np.float32]) -> Int16:

@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from starlette.exceptions import HTTPException
@@ -25,8 +25,10 @@ from gateway.api.keyring import Key, Keyring
 from gateway.api.limits import header
 from gateway.api.problems import HttpRefusal
 from gateway.api.scopes import OPEN_PATHS, WEBSOCKET, methods_of
-from gateway.api.tokens import Tokens
 from gateway.errors import Refusal
+
+if TYPE_CHECKING:
+    from gateway.api.tokens import Tokens
 
 __all__ = ["OPEN_PATHS", "SUBPROTOCOL", "Gate", "Keys", "while_good"]
 
@@ -80,10 +82,10 @@ class Gate:
     ``owner_of``: the name of the key that a call was opened with; None when there is no such call here.
     """
 
-    def __init__(self, keyring: Keyring, tokens: Tokens, owner_of: Callable[[str], str | None]) -> None:
+    def __init__(self, keyring: Keyring, owner_of: Callable[[str], str | None]) -> None:
         self._owner_of = owner_of
         self._keyring = keyring
-        self._tokens = tokens
+        self._tokens = _tokens(keyring) if keyring.issuers else None
         if not keyring.guards:
             _log.warning("no API keys (VOXTRUNK_API_KEYS): the API serves this machine's loopback only")
 
@@ -126,7 +128,15 @@ class Gate:
                 "unauthorized",
                 "This API key is not known, or has expired (VOXTRUNK_API_KEYS, VOXTRUNK_API_KEYS_FILE)",
             )
+        if self._tokens is None:  # the first issuer came by a reload
+            self._tokens = await asyncio.to_thread(_tokens, self._keyring)
         return await self._tokens.admit(token)
+
+
+def _tokens(keyring: Keyring) -> Tokens:
+    from gateway.api.tokens import Tokens  # brings all of cryptography, 9 MB
+
+    return Tokens(keyring)
 
 
 def _call_of(scope: Scope) -> str | None:

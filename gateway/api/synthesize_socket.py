@@ -26,7 +26,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from gateway.api import problems
 from gateway.api.context import Context
 from gateway.api.fields import LexiconNames, Request, Speech, UtteranceId, VoiceName
-from gateway.api.formats import Encoder, Sound, fed, sound_of
+from gateway.api.formats import Encoder, Sound, ended, fed, sound_of
 from gateway.api.keyring import Key
 from gateway.api.requests import Synthesize
 from gateway.api.sockets import error_of, read, until_one_ends
@@ -162,7 +162,7 @@ class _Session:
                     await self._play(await fed(encoder, item))
                     continue
                 if item.kind in ENDS and encoder is not None:
-                    await self._play(encoder.end())
+                    await self._play(await ended(encoder))
                     encoder = None
                 await self._told(item)
         except Refusal as refusal:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
-import av
-import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +28,9 @@ class Tempo:
     def __init__(self, factor: float) -> None:
         if not SLOWEST <= factor <= FASTEST:
             raise ValueError(f"a tempo of {factor:g} is none of {SLOWEST:g} to {FASTEST:g}")
-        self._graph = av.filter.Graph()
+        from av.filter import Graph  # all of FFmpeg: only who asks for a tempo loads it
+
+        self._graph = Graph()
         source = self._graph.add_abuffer(
             sample_rate=RATE, format="s16", layout="mono", time_base=Fraction(1, RATE)
         )
@@ -43,7 +43,9 @@ class Tempo:
 
     def push(self, pcm: NDArray[np.int16]) -> NDArray[np.int16]:
         """What is ready now that ``pcm`` has come."""
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
+        from av import AudioFrame
+
+        frame = AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._at, Fraction(1, RATE)
         self._at += len(pcm)
         self._graph.push(frame)
@@ -55,11 +57,13 @@ class Tempo:
         return self._pull()
 
     def _pull(self) -> NDArray[np.int16]:
+        from av import AudioFrame, error
+
         parts: list[NDArray[np.int16]] = []
         while True:
             try:
                 frame = self._graph.pull()
-            except (av.BlockingIOError, av.EOFError):
+            except (error.BlockingIOError, error.EOFError):
                 return np.concatenate(parts) if parts else np.empty(0, np.int16)
-            assert isinstance(frame, av.AudioFrame)
+            assert isinstance(frame, AudioFrame)
             parts.append(frame.to_ndarray().reshape(-1).astype(np.int16))

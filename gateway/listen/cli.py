@@ -6,15 +6,15 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from gateway.listen.analysis import CLOCK_RATE
-from gateway.listen.listener import EndedBy, Listener
-from gateway.listen.session_report import SessionReport, report_session
-from telephony_codecs import write_wav
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gateway.listen.listener import EndedBy, Listener
+    from gateway.listen.session_report import SessionReport
 
 _NOTHING_HEARD = 1
 _CANNOT_LISTEN = 2
@@ -34,6 +34,9 @@ def listen(
     A live line goes to `console` where one is given and a person watches it. Raises OSError when the port
     cannot be bound.
     """
+    from gateway.listen.listener import Listener  # every command reads this file
+    from gateway.listen.session_report import report_session
+
     with Listener(address, port, record) as listener:
         ended_by: EndedBy
         try:
@@ -74,6 +77,9 @@ def write_wavs(report: SessionReport, path: Path) -> tuple[Path, ...]:
 
     Returns the files written. Raises OSError.
     """
+    from gateway.listen.analysis import CLOCK_RATE
+    from telephony_codecs import write_wav
+
     heard = [s.recording for s in report.streams if s.recording is not None and len(s.recording.pcm)]
     written = []
     for recording in heard:
@@ -102,6 +108,8 @@ def listen_command(
     Ends on BYE, Ctrl-C, after --seconds, or when media has stopped. Exit code 1 when nothing was heard,
     2 when the port cannot be had.
     """
+    from rich.console import Console
+
     if wav is not None and not audio:
         raise typer.BadParameter("--wav needs --audio")
     live = Console(stderr=True)

@@ -22,7 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
-from gateway.api.formats import Encoder, encoded, fed, sound_of
+from gateway.api.formats import Encoder, encoded, ended, fed, sound_of
 from gateway.api.keys import while_good
 from gateway.api.requests import Synthesize
 from gateway.api.spoken import Order, Stopwatch, order_of, record
@@ -252,7 +252,7 @@ async def _events(take: Take, order: Order) -> AsyncIterator[pb.SpeechEvent]:
         elif item.kind in ENDS:
             if item.kind == "utterance.failed":
                 raise Refusal("speech_failed", str(item.data.get("detail", item.data["cause"])))
-            if octets := encoder.end():
+            if octets := await ended(encoder):
                 yield pb.SpeechEvent(audio=octets)
             yield pb.SpeechEvent(done=_done(order, watch.told()))
             return
