@@ -48,7 +48,6 @@ from gateway.api import (
 from gateway.api.audio import Audio
 from gateway.api.context import Context
 from gateway.api.doors import deepgram, elevenlabs, elevenlabs_socket, openai
-from gateway.api.forward import Forward
 from gateway.api.hosts import Hosts
 from gateway.api.idempotency import Answers, Idempotency
 from gateway.api.job_book import Job, JobBook
@@ -158,6 +157,8 @@ def create_app(
         Idempotency, answers=Answers(settings.idempotency_entries, settings.idempotency_seconds)
     )
     if node is not None:
+        from gateway.api.forward import Forward  # asks by httpx, which a node alone need not load
+
         app.add_middleware(Forward, node=node, how=settings.node_forward)
     app.add_middleware(
         BodyLimit,

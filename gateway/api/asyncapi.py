@@ -7,6 +7,7 @@ What is sent to us has the shapes of ``written``, what we tell those of the stru
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -21,7 +22,6 @@ from pydantic import BaseModel
 from gateway.api import answers, synthesize_socket, written
 from gateway.api.doors import described
 from gateway.api.fields import Request
-from voxtrunk.client import writing
 
 COMMITTED: Final = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 _REF: Final = "#/components/schemas/{}"
@@ -55,12 +55,14 @@ class Following(BaseModel):
 @router.get("/asyncapi.json")
 async def asyncapi() -> dict[str, Any]:
     """The document."""
-    return document()
+    return await asyncio.to_thread(document)
 
 
 @cache
 def document() -> dict[str, Any]:
     """The document; not to be changed."""
+    from voxtrunk.client import writing  # brings httpx and websockets
+
     schemas: dict[str, Any] = {}
     messages = {name: _read(model, schemas) for name, model in _WRITTEN.items()}
     messages |= _told(writing.KINDS, schemas)

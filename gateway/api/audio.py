@@ -16,10 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
-
-import httpx
 
 from gateway.api.prompts import Prompts, is_name
 from gateway.errors import Refusal
@@ -28,6 +26,9 @@ from gateway.speech.lexicons import Stamp, stamp
 from telephony_codecs import MediaFileError, read_audio
 from tts_core import ScriptError
 from tts_core.ssml import recordings
+
+if TYPE_CHECKING:
+    import httpx
 
 PROMPT: Final = "prompt:"
 MOST: Final = 32
@@ -66,7 +67,7 @@ class Audio:
 
     def __init__(self, prompts: Prompts, settings: Settings) -> None:
         self._prompts = prompts
-        self._prefixes = tuple(httpx.URL(prefix) for prefix in settings.audio_urls)
+        self._prefixes = tuple(map(_url, settings.audio_urls))
         self._seconds = settings.audio_fetch_seconds
         self._longest = min(settings.prompt_seconds, LONGEST_SECONDS)
         self._limit = settings.text_limit
@@ -167,6 +168,8 @@ class Audio:
             task.exception()  # who asked may have gone
 
     async def _fetch(self, url: str) -> Path:
+        import httpx
+
         now = time.monotonic()
         self._known = {each: known for each, known in self._known.items() if known[0] > now}
         try:
@@ -187,6 +190,8 @@ class Audio:
         raise _Missing(why)
 
     async def _download(self, url: str) -> Path:
+        import httpx
+
         if self._client is None:
             self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=self._seconds)
         body = bytearray()
@@ -224,8 +229,16 @@ def _unreadable(path: Path, _: Stamp, longest_seconds: float) -> str:
     return ""
 
 
+def _url(text: str) -> httpx.URL:
+    import httpx  # 5 MB: only who names URLs loads it
+
+    return httpx.URL(text)
+
+
 def _is_below(prefix: httpx.URL, src: str) -> bool:
     """Whether ``src`` is a URL of the prefix's server whose path is below the prefix's, however it is written."""
+    import httpx
+
     try:
         url = httpx.URL(src)
     except httpx.InvalidURL:

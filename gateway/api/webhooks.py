@@ -24,17 +24,16 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-import httpx
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError
-
 from gateway import logs
 from gateway.api import answers
 from gateway.errors import Refusal
-from gateway.outward import Network, OutwardTransport, may_reach
+from gateway.reach import Network, may_reach
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx
+    from standardwebhooks import Webhook
+
     from gateway.calls.events import Event, Subscription
     from gateway.calls.switchboard import Switchboard
 
@@ -68,7 +67,7 @@ def reachable(settings: Settings) -> tuple[Network, ...]:
 def check_address(url: str, allow: Sequence[Network]) -> None:
     """Refusal ``invalid`` for an address that no webhook may go to; names are judged once they are resolved."""
     try:
-        address = ipaddress.ip_address(httpx.URL(url).host)
+        address = ipaddress.ip_address(_parsed(url).host)
     except ValueError:
         return
     if not may_reach(address, allow):
@@ -81,13 +80,20 @@ def check_address(url: str, allow: Sequence[Network]) -> None:
 
 def check_receiver(url: str) -> str:
     """The URL, if events can be posted there. Raises ValueError."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        parsed = httpx.URL()
+    parsed = _parsed(url)
     if parsed.scheme not in {"http", "https"} or not parsed.host or " " in url:
         raise ValueError("should be an http or https URL with a host")
     return url
+
+
+def _parsed(url: str) -> httpx.URL:
+    """As the one reads it who will ask there; empty for what is no URL."""
+    import httpx  # where nothing goes out over HTTP, nobody needs it: 5 MB
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        return httpx.URL()
 
 
 class Verdict(Enum):
@@ -170,7 +176,7 @@ class Webhooks:
         self._lines: dict[str, _Line] = {}
         self._slots = _Slots()
         self._subscription: Subscription | None = None
-        self._client = _client(settings, reachable(settings))
+        self._client = _client(settings, reachable(settings)) if self._signer is not None else None
         # the operator's own receiver may be anywhere: naming it is allowing it
         self._own = _client(settings, _ANYWHERE) if settings.webhook_url is not None else None
 
@@ -254,7 +260,7 @@ class Webhooks:
     async def _deliver(self, url: str, hook: Hook) -> bool:
         """Deliver one hook or give it up. False: the receiver wants no more."""
         for failures in range(1, self._settings.webhook_attempts + 1):
-            async with self._slots.slot(httpx.URL(url).netloc.decode("ascii")):
+            async with self._slots.slot(_parsed(url).netloc.decode("ascii")):
                 verdict, asked = await self._attempt(url, hook)
             if verdict is Verdict.DELIVERED:
                 self.counts.delivered += 1
@@ -270,6 +276,8 @@ class Webhooks:
 
     async def _attempt(self, url: str, hook: Hook) -> tuple[Verdict, float]:
         """Send it once; the verdict, and the receiver's Retry-After in seconds (0: none)."""
+        import httpx
+
         assert self._signer is not None, "offered without a secret to sign with"
         now = datetime.now(UTC)
         headers = {
@@ -278,6 +286,7 @@ class Webhooks:
             "webhook-signature": self._signer.sign(hook.event_id, now, hook.body),
         }
         client = self._client if self._own is None or url != self._settings.webhook_url else self._own
+        assert client is not None
         try:
             async with (
                 asyncio.timeout(self._settings.webhook_timeout_seconds),
@@ -292,6 +301,10 @@ class Webhooks:
 
 
 def _client(settings: Settings, allow: Sequence[Network]) -> httpx.AsyncClient:
+    import httpx
+
+    from gateway.outward import OutwardTransport
+
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENT_PER_RECEIVER)
     return httpx.AsyncClient(
         transport=OutwardTransport(allow, limits),
@@ -321,6 +334,9 @@ def _signer(settings: Settings) -> Webhook | None:
         if settings.webhook_url is not None:
             raise ValueError("VOXTRUNK_WEBHOOK_URL needs VOXTRUNK_WEBHOOK_SECRET, which signs webhooks")
         return None
+    from standardwebhooks import Webhook
+    from standardwebhooks.webhooks import EmptyWebhookSecretError
+
     try:
         return Webhook(settings.webhook_secret.get_secret_value())
     except (binascii.Error, EmptyWebhookSecretError):

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.outward import OutwardTransport, may_reach
+from gateway.outward import OutwardTransport
+from gateway.reach import may_reach
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
