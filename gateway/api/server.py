@@ -31,6 +31,7 @@ from gateway.api.webhooks import Webhooks
 from gateway.calls.workers import report_failure
 from gateway.nodes.node import Node
 from gateway.settings import Settings
+from gateway.settling import settle
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -213,7 +214,9 @@ async def serve(
                 # the first encoder loads much, which would hold up every call when it is first asked for
                 encoder = asyncio.to_thread(Sound("pcm", 24_000).encoder)
                 await asyncio.gather(switchboard.start(), encoder)
-                _settle_memory()
+                settle()
+                # what calls allocate is freed by reference counts, hardly ever by cycles
+                gc.set_threshold(_YOUNG, 50, 50)
                 async with speaking_sip(switchboard, settings) as endpoint:
                     app = create_app(switchboard, settings, webhooks, endpoint, tracing, node, certificate)
                     _reload_on_hangup(app.state.reload)
@@ -285,13 +288,6 @@ def _node(switchboard: Switchboard, settings: Settings) -> Node | None:
     return Node(
         settings, switchboard.run, switchboard.events, lambda event: Event.of(event).model_dump_json()
     )
-
-
-def _settle_memory() -> None:
-    """What is loaded by now stays; what calls allocate is freed by reference counts, hardly ever by cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, 50, 50)
 
 
 async def _drain(switchboard: Switchboard, seconds: float, hurry: asyncio.Event) -> None:

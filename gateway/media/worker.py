@@ -50,6 +50,7 @@ from gateway.messages.media import (
     ToMedia,
 )
 from gateway.ring import RingBlock
+from gateway.settling import settle
 from gateway.told import Told, told
 
 log = logging.getLogger("voxtrunk.media")
@@ -85,8 +86,7 @@ class MediaWorker:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._timer.fd, self._on_timer)
         loop.add_reader(self._inbound.fd, self._on_readable)
-        gc.collect()
-        gc.freeze()
+        settle()
         gc.disable()
         self._link.send(MediaReady(os.getpid()))
         try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -41,6 +40,7 @@ from gateway.messages.synthesis import (
 )
 from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
+from gateway.settling import settle
 from gateway.speech import abroad, gpu
 from gateway.speech.feeder import Feeder
 from gateway.speech.lexicons import GLOBAL, always, at_start
@@ -151,8 +151,7 @@ class SynthesisWorker:
             self._load.begin(voice, busy_s, audio_s)
         for voice in self._voices.abroad():
             self._load.begin_abroad(voice)
-        gc.collect()
-        gc.freeze()  # what is loaded by now stays; do not look through it again
+        settle()
         self._link.send(SynthesisReady(os.getpid(), voices))
         loop = asyncio.get_running_loop()
 
