@@ -43,6 +43,7 @@ def test_the_core_install_needs_none_of_the_extras():
         "sippy",
         "redis",
         "matplotlib",
+        "scipy",
         "aiortc",
         "pytest",
         "hypothesis",
