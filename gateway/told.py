@@ -47,6 +47,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lexicons_folder: Path | None
     neural_runtime: str
     prompt_seconds: float
+    prompts_folder: Path | None
     providers_file: Path | None
     redis_prefix: str
     redis_speech_ms: float

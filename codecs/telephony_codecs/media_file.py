@@ -1,7 +1,8 @@
-"""Audio files: any common format in through PyAV, WAV out through the standard library."""
+"""Audio files: any common format in through PyAV, plain WAV in and out through the standard library."""
 
 from __future__ import annotations
 
+import struct
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Containers of plain audio. A playlist format (HLS, concat, DASH) would make FFmpeg open what it names.
 FORMATS = "aac,aiff,amr,au,caf,flac,matroska,mov,mp3,ogg,w64,wav"
 _MAX_CHANNELS = 8  # 7.1; past FFmpeg's eight plane pointers PyAV reads memory that is not the frame's
+_PCM = 1  # WAVE_FORMAT_PCM
+_MOST_CHUNKS = 16  # before the samples
 _RIFF_UNKNOWN = 0x7FFF0000  # sizes from here on are what a writer to a pipe puts, not knowing its own
 _SHORTFALL_S = 0.1  # how much less than the header says may be there: a codec's padding, a rounded header
 
@@ -48,9 +51,11 @@ def read_audio(path: Path, *, max_seconds: float) -> Audio:
     longer than `max_seconds`; decoding stops one packet past that. A file that states no length (Ogg, MP3
     without a Xing header, ADTS) can be cut between frames unnoticed. OSError when it cannot be opened.
     """
-    import av  # all of FFmpeg: only who reads files loads it
-
     with path.open("rb") as file:
+        if (plain := _plain_wav(file, max_seconds)) is not None:
+            return plain
+        import av  # all of FFmpeg, 20 MB: most recordings are plain
+
         try:
             _check_riff_size(file)
             xing = _has_xing_header(file)
@@ -74,6 +79,37 @@ def write_wav(path: Path, pcm: Int16, rate: int) -> None:
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(pcm.astype("<i2").tobytes())
+
+
+def _plain_wav(file: BinaryIO, max_seconds: float) -> Audio | None:
+    """A whole WAV file of 16-bit PCM, as most are. None for all else: FFmpeg reads it, or says what is wrong."""
+    left = file.seek(0, SEEK_END) - 12
+    file.seek(0)
+    head, form = file.read(12), b""
+    if head[:4] != b"RIFF" or head[8:] != b"WAVE" or int.from_bytes(head[4:8], "little") > left + 12:
+        return None
+    for _ in range(_MOST_CHUNKS):
+        chunk = file.read(8)
+        name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
+        left -= 8 + length
+        if left < 0:
+            return None
+        if name == b"data":
+            break
+        content = file.read(length + length % 2)
+        left -= length % 2
+        form = content if name == b"fmt " else form
+    else:
+        return None
+    if len(form) < 16:
+        return None
+    tag, channels, rate, _, block, bits = struct.unpack("<HHIIHH", form[:16])
+    plain = tag == _PCM and bits == 16 and 0 < channels <= _MAX_CHANNELS and block == 2 * channels
+    if not plain or not MIN_RATE <= rate <= MAX_RATE or not 0 < length <= block * rate * max_seconds:
+        return None
+    octets = file.read(length - length % block)
+    planes = np.frombuffer(octets, "<i2").reshape(-1, channels).T * np.float32(1 / 32768)
+    return Audio(planes.mean(axis=0, dtype=np.float32), rate) if len(octets) else None
 
 
 def _decode(container: InputContainer, max_seconds: float, xing: bool) -> Audio:
@@ -133,6 +169,7 @@ def _stated_seconds(container: InputContainer, stream: AudioStream, xing: bool) 
 
 def _check_riff_size(file: BinaryIO) -> None:
     """FFmpeg reads a WAV file cut short without a word, so compare the RIFF size with the file's."""
+    file.seek(0)
     head = file.read(12)
     size = int.from_bytes(head[4:8], "little")
     if head[:4] != b"RIFF" or head[8:] != b"WAVE" or size >= _RIFF_UNKNOWN:

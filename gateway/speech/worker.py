@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
@@ -381,6 +382,9 @@ class SynthesisWorker:
 
 
 def _open_prompts(settings: Told) -> tuple[Source, tuple[VoiceInfo, ...]]:
+    folder = settings.prompts_folder
+    if folder is not None and any(each.suffix.lower() not in ("", ".wav") for each in folder.rglob("*")):
+        importlib.import_module("av")  # takes 0.1 s, which the first call that is played one would wait for
     return PromptSource(settings.level_dbm0, settings.prompt_seconds), ()
 
 

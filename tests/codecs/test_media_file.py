@@ -1,6 +1,7 @@
 import tracemalloc
 import wave
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from telephony_codecs import MediaFileError, read_audio, write_wav
+from telephony_codecs import MediaFileError, media_file, read_audio, write_wav
 
 FORMATS = [
     ("a.wav", "pcm_s16le", 24000),
@@ -60,6 +61,21 @@ def test_stereo_is_averaged(name: str, codec: str, rate: int, tone, tmp_path: Pa
     path = write(tmp_path / name, codec, np.stack((left, np.zeros_like(left))), rate)
     middle = read_audio(path, max_seconds=10).pcm[rate // 5 : -rate // 5]
     assert middle.std() == pytest.approx(0.2 / 2**0.5, rel=0.06)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_plain_wav_is_what_ffmpeg_reads(channels: int, tmp_path: Path, monkeypatch) -> None:
+    """To the bit, whichever of the two reads it."""
+    pcm = np.random.default_rng(channels).integers(-32768, 32768, (5000, channels)).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((channels, 2, 16000, 0, "NONE", ""))
+        file.writeframes(pcm.tobytes())
+    plain = media_file._plain_wav(BytesIO((tmp_path / "a.wav").read_bytes()), 10)
+    assert plain is not None
+    monkeypatch.setattr(media_file, "_plain_wav", lambda file, max_seconds: None)
+    decoded = read_audio(tmp_path / "a.wav", max_seconds=10)
+    np.testing.assert_array_equal(plain.pcm, decoded.pcm)
+    assert plain.rate == decoded.rate == 16000
 
 
 def test_wav_round_trips_bit_exact(tmp_path: Path) -> None:
