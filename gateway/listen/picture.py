@@ -74,7 +74,7 @@ def _draw_spectrum(axes: Axes, pcm: npt.NDArray[np.int16], seconds: float, figur
     _tidy(axes)
     padded = np.zeros(max(len(pcm), _WINDOW), np.float64)
     padded[: len(pcm)] = pcm / 32768
-    from scipy.signal import ShortTimeFFT  # as in timing.py
+    from scipy.signal import ShortTimeFFT  # of the same extra
     from scipy.signal.windows import hann
 
     transform = ShortTimeFFT(hann(_WINDOW, sym=False), hop=_HOP, fs=RATE, scale_to="magnitude")
