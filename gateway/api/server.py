@@ -25,7 +25,6 @@ from starlette.types import ASGIApp
 from gateway.api.answers import Event
 from gateway.api.app import create_app
 from gateway.api.connection import HEAD_SECONDS, Connection, Room, Socket
-from gateway.api.formats import Sound
 from gateway.api.tls import Certificate
 from gateway.api.webhooks import Webhooks
 from gateway.calls.workers import report_failure
@@ -211,9 +210,7 @@ async def serve(
         # webhooks outlive the switchboard: the last events of its calls are still delivered
         async with Webhooks(settings, switchboard, WEBHOOK_GRACE_SECONDS) as webhooks:
             try:
-                # the first encoder loads much, which would hold up every call when it is first asked for
-                encoder = asyncio.to_thread(Sound("pcm", 24_000).encoder)
-                await asyncio.gather(switchboard.start(), encoder)
+                await switchboard.start()
                 settle()
                 # what calls allocate is freed by reference counts, hardly ever by cycles
                 gc.set_threshold(_YOUNG, 50, 50)
