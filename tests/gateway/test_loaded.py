@@ -36,7 +36,10 @@ PROCESSES = {
     ),
     "synthesis": (
         "import gateway.speech.worker\n" + SPEAKS,
-        {"av", "fastapi", "gateway.settings", "httpx", "onnx", "pydantic", "redis", "rich", "scipy"},
+        {
+            "av", "fastapi", "gateway.settings", "httpx", "onnx", "pydantic", "redis", "rich", "scipy",
+            "websockets",
+        },
     ),
     "control": (
         "import gateway.cli, gateway.api.server\n" + OFFERS,

@@ -12,9 +12,7 @@ from tts_core.remote.asking import Expand, Line, Provider, Way
 from tts_core.remote.config import KINDS, Peering, Plan
 from tts_core.remote.desk import Account, Desk, Limits
 from tts_core.remote.engine import RemoteEngine
-from tts_core.remote.posts import Posts
 from tts_core.remote.route import Door, RouteEngine
-from tts_core.remote.sockets import Sockets
 from tts_core.remote.wire import Peer, Wire
 
 
@@ -78,7 +76,11 @@ def _remote(peering: Peering, wire: Wire, expand: Expand, share: int) -> RemoteE
 def _way(peering: Peering, provider: Provider, desk: Desk, expand: Expand) -> Way:
     make_talk = KINDS[peering.kind].make_talk
     if peering.transport == "http" or make_talk is None:
+        from tts_core.remote.posts import Posts  # brings httpx, as the other does websockets: 5 MB for nobody
+
         return Posts(peering.base_url, provider, peering.key)
+    from tts_core.remote.sockets import Sockets
+
     talking = make_talk(peering.law)
     home = {talking.address(Line(""), timbre) for timbre in peering.timbres} if peering.warm else set()
 
