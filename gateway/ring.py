@@ -209,6 +209,11 @@ class RingBlock:
             target[begin : begin + first] = np.frombuffer(payload[:first], np.uint8)
             if first < take:
                 target[: take - first] = np.frombuffer(payload[first:take], np.uint8)
-        self.unfinished[row] = unfinished or take < len(payload)
+        follows = unfinished or take < len(payload)
+        # the pacer may look between two stores, and counts a dry ring of which more is to follow as an underrun
+        if not follows:
+            self.unfinished[row] = False
         self.written[row] = written + take // UNIT_OCTETS
+        if follows:
+            self.unfinished[row] = True
         return take

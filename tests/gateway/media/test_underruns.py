@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from gateway.media.schedule import Schedule
+from gateway.ring import RingBlock
 
 from .conftest import Writer
 
@@ -72,6 +73,35 @@ def test_synthesis_that_is_late_runs_the_ring_dry(speaking, speech):
     assert statistics.underrun_causes == {"synthesis": 1, "pacer": 0, "socket": 0}
     assert statistics.underruns == 1
     assert statistics.dry_ticks >= 3
+
+
+class Slow:
+    """An array of the ring whose writer loses its core after each store, for so long as ``meanwhile`` takes."""
+
+    def __init__(self, array, meanwhile):
+        self._array, self._meanwhile = array, meanwhile
+
+    def __getitem__(self, row):
+        return self._array[row]
+
+    def __setitem__(self, row, value):
+        self._array[row] = value
+        self._meanwhile()
+
+
+def test_a_writer_that_loses_its_core_between_two_stores_is_not_late(speaking, speech):
+    """At the beginning of what it lays, and at its end: 60 ms, in which the pacer looks three times."""
+    block = RingBlock(speaking.ring.fd, speaking.ring.legs)
+    for name in ("written", "unfinished"):
+        setattr(block, name, Slow(getattr(block, name), lambda: run(speaking, 60)))
+    writer = Writer(block, 1)
+    run(speaking, 100)
+    writer.lay(speech(20), unfinished=True)
+    writer.lay(speech(20), unfinished=True)
+    writer.lay(speech(2), unfinished=False)
+    run(speaking, 500)
+    assert speaking.ring.sent[1] == 42
+    assert causes(speaking, 1) == {}
 
 
 @pytest.mark.parametrize("stall_ms", [45, 60, 300])
