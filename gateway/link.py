@@ -51,9 +51,15 @@ class Link(asyncio.Protocol, Generic[Incoming]):
 
     async def __aiter__(self) -> AsyncIterator[Incoming]:
         """Messages in order, until the other end closes or dies."""
+        async for messages in self.batches(1):
+            yield messages[0]
+
+    async def batches(self, most: int) -> AsyncIterator[list[Incoming]]:
+        """The same, those that are there at once, ``most`` of them."""
+        inbox = self._inbox
         while True:
-            while self._inbox:
-                yield self._inbox.popleft()
+            while inbox:
+                yield [inbox.popleft() for _ in range(min(most, len(inbox)))]
             if self._gone.done():
                 return
             self._news.clear()

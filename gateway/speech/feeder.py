@@ -249,6 +249,8 @@ class Feeder:
             slack = rows.made_to[which] - rows.block.sent[which]
             short = slack < LOOKAHEAD
             found.append((rows, which[short], slack[short]))
+        if not any(len(which) for _, which, _ in found):
+            return []
         waiting = Waiting(
             slack=np.concatenate([slack for _, _, slack in found]),
             since_ns=np.concatenate([rows.dry_ns[which] for rows, which, _ in found]),
@@ -297,7 +299,9 @@ class Feeder:
             due &= block.generation == block.written_generation
             due |= (rows.awaited == block.acked) & (rows.awaited == block.generation)
             due |= rows.ends <= block.sent
-            for row in np.flatnonzero(due).tolist():
+            which = np.flatnonzero(due)
+            ahead = block.written[which] - block.sent[which]
+            for row in which[np.argsort(ahead)].tolist():  # who runs dry first is served first
                 self._touch(rows.streams[row], now_ns)
             slack = rows.made_to - block.sent
             rows.dry_ns = np.where(rows.patient, rows.dry_ns, deadlines(now_ns, slack, rows.dry_ns))

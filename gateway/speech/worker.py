@@ -66,6 +66,8 @@ log = logging.getLogger("voxtrunk.speech")
 _SERVICE_S: Final = 0.02
 """What cannot wait (a new order, a made stretch, a cut) is seen to at once; rings run low over half a second."""
 _CUT_POLL_S: Final = 0.001
+_AT_ONCE: Final = 32
+"""Messages taken in one turn of the loop: a turn may have to wait for the interpreter, and that for a core."""
 _STATISTICS_NS: Final = 250_000_000
 """Control takes a worker that is silent for seconds for one that hangs."""
 _STUCK_S: Final = 10.0
@@ -119,8 +121,10 @@ class SynthesisWorker:
             async with asyncio.TaskGroup() as group:
                 works = self._collect(), self._serve(), self._follow_cuts()
                 tasks = [group.create_task(work) for work in works]
-                async for message in self._link:
-                    self._take(message)
+                async for messages in self._link.batches(_AT_ONCE):
+                    for message in messages:
+                        self._take(message)
+                    self._order(time.monotonic_ns())
                     await asyncio.sleep(0)  # a burst of messages must not keep what is made waiting
                 for task in tasks:
                     task.cancel()
@@ -189,7 +193,6 @@ class SynthesisWorker:
         elif isinstance(message, RenewVoices) and self._shelf is not None:
             self._shelf.look()
         self._feeder.take(message, now_ns)
-        self._order(now_ns)
         if isinstance(message, AttachLeg | Cut):
             self._cutting.set()
 

@@ -36,6 +36,32 @@ def test_a_cached_utterance_is_laid_in_the_turn_in_which_it_is_asked_for(rig: An
     assert (rig.library.hits, rig.library.misses) == (1, 1)
 
 
+def test_who_runs_dry_first_is_laid_for_first(
+    new_rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feeder was kept away from its core, and may be again before it has served them all."""
+    rig = new_rig((20, 20, 20))
+    for row in range(3):
+        rig.attach(row)
+        rig.speak(f"{row + 1}:200", row)
+    rig.deliver()
+    rig.step(5)
+    rig.make(1000)
+    rig.feeder.service(rig.now_ns)
+    rig.block.sent[:] = 130, 150, 140
+    served: list[int] = []
+    lay = rig.block.lay
+
+    def noted(row: int, payload: memoryview, *, unfinished: bool) -> int:
+        served.append(row)
+        return lay(row, payload, unfinished=unfinished)
+
+    monkeypatch.setattr(rig.block, "lay", noted)
+    rig.feeder.service(rig.now_ns)
+    assert list(dict.fromkeys(served)) == [1, 2, 0]
+    rig.close()
+
+
 def test_what_is_sought_elsewhere_is_not_made_until_it_is_known_to_be_nowhere(rig: Any) -> None:
     rig.seeking = {"1:10", "2:10"}
     there, nowhere = rig.speak("1:10"), rig.speak("2:10")
