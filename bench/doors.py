@@ -3,8 +3,10 @@
 First audio, from the text's leaving to the first of its audio at the client: on an RTP leg the first packet by
 the kernel's stamp, through a door the first octets of audio out of the client's socket. All take turns, with a
 connection that is there, text that was never said, and G.711 or PCM; a door is judged by what it adds to the
-native API's p50 and p95. Then many clients of one door at once, beside legs that play from the cache: the legs'
-pace is judged at the receiving socket, alone and beside each door.
+native API's p50 and p95. Then many clients of one door at once, beside legs that play from the cache. The verdict
+is about the legs alone, at the receiving socket: what is lost, missing, late or broken off. Meanwhile others are
+called, spoken to and cut off, which tells what is left of the gateway for them. How many clients were refused,
+and how much speech the others were given, is told and not judged: what a core cannot make must be refused.
 
 The media worker has core 1; clients and receiver use what it leaves of it, and the gateway's other processes have
 core 0. A door that the gateway under test does not have is left out.
@@ -19,6 +21,7 @@ import itertools
 import json
 import os
 import random
+import re
 import socket
 import time
 from collections import Counter
@@ -30,11 +33,12 @@ from typing import Any, Final
 import aiohttp
 import numpy as np
 
-from bench.judge import judge
+from bench.judge import cpu_seconds, judge
 from bench.machine import stolen_seconds
 from bench.peers.peer import OTHER_CPU, SENDER_CPU
 from bench.speaking import fresh_text
 from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from bench.under_test import processes
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -45,6 +49,8 @@ GAP_MS: Final = 2.0
 _SETTLE_SECONDS: Final = 2.0
 _QUIET_SECONDS: Final = 0.1
 _RETRY_SECONDS: Final = 1.0
+_SPOKEN_SECONDS: Final = 0.5
+"""How long those are spoken to who are cut off."""
 _SAID: Final = texts(20)
 """What the legs beside a crowd say, from the cache."""
 
@@ -215,13 +221,14 @@ def _quantiles(values: list[float]) -> dict[str, float]:
     return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "max": round(float(worst), 1)}
 
 
-async def _hear(say: Say, text: str) -> tuple[float, int]:
-    """Milliseconds to the first audio of a text, and all the octets of it."""
+async def _hear(say: Say, text: str, told: Callable[[int], None] = lambda size: None) -> tuple[float, int]:
+    """Milliseconds to the first audio of a text, and all the octets of it; ``told`` of them as they come."""
     begin, first, octets = time.monotonic(), float("nan"), 0
     async for size in say(text):
         if not octets:
             first = 1000 * (time.monotonic() - begin)
         octets += size
+        told(size)
     if not octets:
         raise RuntimeError("no audio came")
     return first, octets
@@ -279,16 +286,21 @@ def first(count: int, voice: str, **settings: object) -> list[dict[str, Any]]:
 
 @dataclass(slots=True)
 class _Crowd:
-    """What became of a door's clients."""
+    """What became of a door's clients. ``heard_s``: seconds of speech that they were handed."""
 
     first_ms: list[float] = field(default_factory=list)
+    heard_s: float = 0.0
     refused: int = 0
     errors: list[str] = field(default_factory=list)
 
 
 async def _client(door: Door, url: str, voice: str, number: int, until: float, crowd: _Crowd) -> None:
     """Ask for a fresh text whenever the one before would have been played out; one that is refused waits."""
-    dice = random.Random(number)
+
+    def hear(octets: int) -> None:
+        crowd.heard_s += octets / door.rate
+
+    dice = random.Random(f"{door.name} {number}")  # not what another door has in the cache
     await asyncio.sleep(dice.uniform(0, 2))
     async with aiohttp.ClientSession(url) as http:
         while time.monotonic() < until:
@@ -296,7 +308,7 @@ async def _client(door: Door, url: str, voice: str, number: int, until: float, c
                 async with door.connect(http, voice) as say:
                     while time.monotonic() < until:
                         begin = time.monotonic()
-                        first, octets = await _hear(say, fresh_text(dice))
+                        first, octets = await _hear(say, fresh_text(dice), hear)
                         crowd.first_ms.append(first)
                         await asyncio.sleep(begin + octets / door.rate - time.monotonic())
             except RuntimeError as error:
@@ -310,6 +322,30 @@ async def _client(door: Door, url: str, voice: str, number: int, until: float, c
                 await asyncio.sleep(_RETRY_SECONDS)
 
 
+@dataclass(slots=True)
+class _Others:
+    """Calls that come beside. ``cut``: SSRC, and when a stop was asked for, ns. ``refused``: cached speech."""
+
+    cut: list[tuple[int, int]] = field(default_factory=list)
+    refused: int = 0
+
+
+async def _cut_off(callers: Callers, until: float, others: _Others) -> None:
+    """One call after the other is opened, spoken to from the cache, and stopped."""
+    while time.monotonic() < until - 1:
+        call = await callers.open(silence="suppress")
+        path = f"/v1/calls/{call['id']}"
+        try:
+            await callers.say(call["id"], _SAID[0])
+        except RuntimeError:
+            others.refused += 1
+        else:
+            await asyncio.sleep(_SPOKEN_SECONDS)
+            others.cut.append((call["rtp"]["ssrc"], time.monotonic_ns()))
+            await callers.ask("POST", f"{path}/stop", {"scope": "all"})
+        await callers.ask("DELETE", path)
+
+
 async def _measure_crowd(
     clients: int, cached: int, seconds: float, voice: str, only: list[str], **settings: object
 ) -> list[dict[str, Any]]:
@@ -318,14 +354,18 @@ async def _measure_crowd(
             found = await _doors(http, port)
         doors = [None, *(door for door in found if not only or door.name in only)]
         await _fill_cache(gateway.url)
-        return [await _beside(door, gateway.url, clients, cached, seconds, voice) for door in doors]
+        return [await _beside(door, gateway, clients, cached, seconds, voice) for door in doors]
 
 
 async def _fill_cache(url: str) -> None:
     """Have what the legs say said once."""
     with ReceiverProcess("127.0.0.1", [0]) as receiver:
         callers = Callers(url, receiver.local_ports)
-        calls = await callers.open_speaking(len(_SAID), _SAID, 1)
+        calls = []
+        for text in _SAID:
+            calls.append(await callers.open())
+            await callers.say(calls[-1]["id"], text)
+            await asyncio.sleep(_QUIET_SECONDS)  # all at once they might be more than a worker takes on
         await asyncio.sleep(PARAGRAPH_SECONDS + 2 * _SETTLE_SECONDS)
         for call in calls:
             await callers.ask("DELETE", f"/v1/calls/{call['id']}")
@@ -333,51 +373,89 @@ async def _fill_cache(url: str) -> None:
 
 
 async def _beside(
-    door: Door | None, url: str, clients: int, cached: int, seconds: float, voice: str
+    door: Door | None, gateway: RunningGateway, clients: int, cached: int, seconds: float, voice: str
 ) -> dict[str, Any]:
-    crowd = _Crowd()
+    crowd, others = _Crowd(), _Others()
     with ReceiverProcess("0.0.0.0", [0], cpu=SENDER_CPU) as receiver:
-        callers = Callers(url, receiver.local_ports, apart=True)
+        callers = Callers(gateway.url, receiver.local_ports, apart=True)
         repeats = int(seconds + 2 * _SETTLE_SECONDS + cached / 60) // PARAGRAPH_SECONDS + 2
         legs = await callers.open_speaking(cached, _SAID, repeats)
         await asyncio.sleep(_SETTLE_SECONDS)
         until = time.monotonic() + seconds
-        works = [_client(door, url, voice, n, until, crowd) for n in range(clients)] if door else []
+        works = [_client(door, gateway.url, voice, n, until, crowd) for n in range(clients)] if door else []
         tasks = [asyncio.create_task(work) for work in works]
+        beside = asyncio.create_task(_cut_off(callers, until, others))
+        pids = processes(gateway) | {"clients": os.getpid()}
+        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
+        broke_off = underruns(await callers.text("/metrics"))
         begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
         await asyncio.sleep(seconds)
         end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
+        took_s = (end_ns - begin_ns) / 1e9
+        cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+        later = underruns(await callers.text("/metrics"))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        ended = [await callers.ask("DELETE", f"/v1/calls/{call['id']}") for call in legs]
+        await beside
+        for call in legs:
+            await callers.ask("DELETE", f"/v1/calls/{call['id']}")
         capture = await asyncio.to_thread(receiver.stop)
         await callers.close()
-    mine = np.isin(capture.packets["ssrc"], [call["rtp"]["ssrc"] for call in legs])
-    inside = (capture.packets["t_ns"] > begin_ns) & (capture.packets["t_ns"] < end_ns)
-    received = judge(capture, capture.packets[mine & inside])
-    causes = Counter[str]()
-    for call in ended:
-        causes.update(call["statistics"]["underrun_causes"])
-    holds = not (received["lost"] or received["missed"] or causes.total())
+    packets = capture.packets
+    mine = np.isin(packets["ssrc"], [call["rtp"]["ssrc"] for call in legs])
+    inside = (packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)
+    received = judge(capture, packets[mine & inside])
+    last = {ssrc: int(packets["t_ns"][packets["ssrc"] == ssrc].max(initial=0)) for ssrc, _ in others.cut}
+    dying = [(last[ssrc] - at) / 1e6 for ssrc, at in others.cut if last[ssrc]]
     row: dict[str, Any] = {
         "door": door.name if door else "none",
         "clients": clients if door else 0,
         "legs": cached,
+        "voice": voice,
         "seconds": seconds,
+        "underruns": {cause: later[cause] - broke_off[cause] for cause in later},
+        "others_cut_ms": _quantiles(dying or [float("nan")]),
+        "others_refused": others.refused,
         "texts_heard": len(crowd.first_ms),
+        "heard_seconds_a_second": round(crowd.heard_s / took_s, 1),
         "refused": crowd.refused,
         "errors": len(crowd.errors),
-        "underruns_of_legs": dict(causes),
+        "cores": cores,
         "stolen_s": round(stolen_s, 2),
         "received": received,
-        "holds": holds and received["gap_error_ms"]["p99"] < GAP_MS,
     }
+    row |= {"broke": broken(row)}
     if crowd.first_ms:
         row["first_audio_ms"] = _quantiles(crowd.first_ms)
     if crowd.errors:
         row["first_error"] = crowd.errors[0]
     return row
+
+
+def underruns(metrics: str) -> Counter[str]:
+    """How often speech on any leg has broken off so far, by whose fault that was, from what /metrics says."""
+    told = re.findall(r'^voxtrunk_underruns_total\{[^}]*cause="(\w+)"[^}]*\} (\S+)', metrics, re.M)
+    assert told, "the gateway counts underruns"
+    causes = Counter[str]()
+    for cause, count in told:
+        causes[cause] += int(float(count))
+    return causes
+
+
+def broken(row: dict[str, Any]) -> list[str]:
+    """Which bars did not hold for the legs, in words."""
+    received = row["received"]
+    if received["receiver_drops"]:
+        return [f"the receiver dropped {received['receiver_drops']}: no verdict"]
+    why = [f"{count} underruns by {cause}" for cause, count in row["underruns"].items() if count]
+    if row["others_refused"]:
+        why.append(f"{row['others_refused']} texts refused that are in the cache")
+    if received["lost"] or received["missed"]:
+        why.append(f"{received['lost']} packets lost, {received['missed']} missing")
+    if received["gap_error_ms"]["p99"] >= GAP_MS:
+        why.append(f"gap error p99 {received['gap_error_ms']['p99']} ms")
+    return why
 
 
 def crowds(
