@@ -46,12 +46,21 @@ class Context:
         """Speech for those who listen themselves."""
         return Studio(self.switchboard)
 
-    def take(self, door: str, key: Key, voice: str, codec: Codec = "PCMU") -> Take:
-        """A take for ``key`` at the speech API ``door``, to be entered. Refusal ``not_permitted``, later too."""
+    def take(self, door: str, key: Key, voice: str, codec: Codec = "PCMU", *, words: bool = False) -> Take:
+        """A take for ``key`` at the speech API ``door``, to be entered. Refusal ``not_permitted``, later too.
+
+        ``words``: it is told of each.
+        """
         permit = partial(check_script, key, self.switchboard)
         permit(voice, None)
         return self.studio.take(
-            door, owner=key.name, owner_limit=key.max_calls, voice=voice, codec=codec, permit=permit
+            door,
+            owner=key.name,
+            owner_limit=key.max_calls,
+            voice=voice,
+            codec=codec,
+            permit=permit,
+            words=words,
         )
 
     @contextmanager

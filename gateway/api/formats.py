@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
 
-_PIECE: Final = 1600
-"""Octets of G.711 that are encoded at once, 200 ms: the loop has others to serve."""
+_PIECE: Final = 4000
+"""Octets of G.711 that are encoded at once, half a second: the loop has others to serve. Resampling as much in
+pieces of 20 ms would take two and a half times as long."""
 _UNKNOWN: Final = 0xFFFFFFFF
 _PCM_RATES: Final = (8000, 16000, 24000, 48000)
 

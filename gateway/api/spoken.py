@@ -43,9 +43,9 @@ class Order:
         """What to say, as the utterance ``uid``."""
         return replace(self.say, id=uid)
 
-    def take(self, here: Context, door: str, key: Key) -> Take:
+    def take(self, here: Context, door: str, key: Key, *, words: bool = False) -> Take:
         """A take for it, to be entered."""
-        return here.take(door, key, self.voice, self.sound.codec)
+        return here.take(door, key, self.voice, self.sound.codec, words=words)
 
 
 async def order_of(

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any, Final
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -142,36 +141,31 @@ async def _events(take: Take, order: Order, chunk_ms: int) -> AsyncIterator[byte
     waiting, sent, seq, watch = bytearray(), 0, 0, Stopwatch(order)
     about = {"format": sound.name, "sample_rate": sound.rate}
 
-    def audio(piece: bytes) -> bytes:
+    def audio(size: int) -> bytes:
+        """Events of what waits, as long as there is so much of it."""
         nonlocal sent, seq
-        data = {
-            "seq": seq,
-            "at_ms": round(sent / per_ms),
-            "duration_ms": round(len(piece) / per_ms),
-            "audio": base64.b64encode(piece).decode("ascii"),
-        }
-        sent, seq = sent + len(piece), seq + 1
-        return event("audio", data | about)
-
-    def whole() -> Iterator[bytes]:
-        while len(waiting) >= size:
-            piece = bytes(waiting[:size])
-            del waiting[:size]
-            yield audio(piece)
+        begin, events = 0, []
+        while len(waiting) - begin >= size:
+            times = {"seq": seq, "at_ms": round(sent / per_ms), "duration_ms": round(size / per_ms)}
+            piece = waiting[begin : begin + size]
+            events.append(event("audio", times | {"audio": piece} | about))
+            begin, sent, seq = begin + size, sent + size, seq + 1
+        del waiting[:begin]
+        return b"".join(events)
 
     try:
         async for part in encoded(watch.heard(take), sound.encoder()):
             waiting += part
-            for each in whole():
-                yield each
+            if events := audio(size):
+                yield events
     except Refusal as refusal:
         yield event("error", api_problems.of_refusal(refusal).members())
         return
     if waiting:
-        yield audio(bytes(waiting))
+        yield audio(len(waiting))
     yield event("done", watch.told() | {"chunks": seq, "warnings": list(order.warnings)})
 
 
 def event(kind: str, data: dict[str, Any]) -> bytes:
-    """A server-sent event."""
-    return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode("ascii")
+    """A server-sent event; octets in ``data`` as base64."""
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(data))

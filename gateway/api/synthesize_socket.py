@@ -99,7 +99,7 @@ async def synthesize_socket(websocket: WebSocket) -> None:
     sound = sound_of(asked.format, int(asked.sample_rate))
     voice, model = await voice_of(here, asked.speaker_id, asked.language)
     key = websocket.scope["state"]["key"]
-    async with here.take("synthesize-ws", key, voice, sound.codec) as take:
+    async with here.take("synthesize-ws", key, voice, sound.codec, words=True) as take:
         await websocket.accept()
         ready = {"type": "ready", "format": sound.name, "sample_rate": sound.rate, "model_version": model}
         await websocket.send_text(json.dumps(ready))

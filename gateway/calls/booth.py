@@ -11,6 +11,7 @@ told: so whoever takes in what it hands on gets audio, words, marks and ends in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -27,18 +28,24 @@ from gateway.ring import CAPACITY, UNIT_MS, UNIT_OCTETS, RingBlock
 
 PACKET_UNITS: Final = 2
 """Octets are handed on in whole 20 ms, as a leg's packets are."""
-_POLL_SECONDS: Final = 0.001
-"""How often to look for what has been told of and is not laid yet; it is about to be."""
+_POLL_SECONDS: Final = 0.005
+"""How often to look for what has been told of and is not laid yet: it waits for room in the ring."""
+_AT_ONCE: Final = 8
+"""Rows read in one turn of the loop, however much is laid: it has telephone calls to serve."""
 _UNIT_NS: Final = UNIT_MS * 1_000_000
 
 Take = Callable[[bytes], bool]
 
 
 class Booth(LegSeat):
-    """``tell``: where a media worker's messages go; ``look``: told that something may be to tell of the rows."""
+    """``tell``: where a media worker's messages go; ``look``: told of a row of which something is to be told."""
 
     def __init__(
-        self, index: int, legs: int, tell: Callable[[Booth, FromMedia], None], look: Callable[[Booth], None]
+        self,
+        index: int,
+        legs: int,
+        tell: Callable[[Booth, FromMedia], None],
+        look: Callable[[Booth, int], None],
     ) -> None:
         ring = RingBlock.create(legs)
         super().__init__(index, ring, Rows(legs), Watch(ring))
@@ -102,12 +109,16 @@ class Booth(LegSeat):
         """For ever: hand on what is laid."""
         ring = self.ring
         while True:
-            await self._wanted.wait()
+            awaited = self._awaited()
+            for count, row in enumerate(np.flatnonzero(awaited & (ring.written > ring.sent)).tolist(), 1):
+                self._read(row)
+                if count % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS if awaited.any() else None):
+                    await self._wanted.wait()
             self._wanted.clear()
-            while (awaited := self._awaited()).any():
-                for row in np.flatnonzero(awaited & (ring.written > ring.sent)).tolist():
-                    self._read(row)
-                await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(0)
 
     def _awaited(self) -> npt.NDArray[np.bool_]:
         """Rows of which more was told than is read, and could be."""
@@ -124,7 +135,8 @@ class Booth(LegSeat):
             ring.sent_ns[row] = now_ns
             ring.sent[row] += units
             self._room[row] = self._takes[row](octets)
-            self._look(self)
+            if ring.sent[row] >= self.watch.next_at[row]:
+                self._look(self, row)
         self._let_go(row)
 
     def _readable(self, row: int) -> int:

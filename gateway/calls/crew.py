@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from gateway.calls.leg import Leg
 
 MEDIA: Final = (sys.executable, "-m", "gateway.media.worker")
-_ANSWER_SECONDS: Final = 0.05
-"""How long a worker may take to say whether speech is in its cache."""
+_ANSWER_SECONDS: Final = 0.5
+"""How long a worker may take to say whether speech is in its cache: on a full core it has to wait itself."""
 _RENEWAL_SECONDS: Final = 60.0
 """How long it may take to load voices that were added."""
 SYNTHESIS: Final = (sys.executable, "-m", "gateway.speech.worker")
@@ -165,7 +165,7 @@ class Hooks:
     from_synthesis: Callable[[SynthesisSeat, FromSynthesis], None]
     media_died: Callable[[MediaSeat], None]
     synthesis_died: Callable[[SynthesisSeat], None]
-    look: Callable[[LegSeat], None]
+    look: Callable[[LegSeat, int], None]
 
 
 class Crew:

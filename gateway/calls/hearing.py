@@ -60,7 +60,8 @@ class Hearing:
 
     def _tell_words(self, utterance: Utterance) -> None:
         for word in utterance.due_words():
-            self._outbox.tell(utterance, "word", utterance.told(word))
+            if utterance.tells_words:
+                self._outbox.tell(utterance, "word", utterance.told(word))
         draft = utterance.say.draft
         if draft is not None and draft.eases(utterance.buffered_chars):
             self._outbox.tell(utterance, "resumed", {"buffered_chars": utterance.buffered_chars})

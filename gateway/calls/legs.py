@@ -106,7 +106,7 @@ class Legs:
         on_event: Observer,
     ) -> None:
         self.hooks = Hooks(
-            self._from_media, self._from_synthesis, self._media_died, self._synthesis_died, self._look
+            self._from_media, self._from_synthesis, self._media_died, self._synthesis_died, self._look_at
         )
         self._crew = crew
         self._events = events
@@ -264,9 +264,12 @@ class Legs:
     def _look(self, seat: LegSeat) -> None:
         """Look at what was sent of those legs of a ring of which something is to be told."""
         for row in seat.watch.due():
-            leg = seat.legs[row]
-            leg.call.advance(leg.glance(time.monotonic_ns()), seat.watch.underruns(row))
-            self.act(leg)
+            self._look_at(seat, row)
+
+    def _look_at(self, seat: LegSeat, row: int) -> None:
+        leg = seat.legs[row]
+        leg.call.advance(leg.glance(time.monotonic_ns()), seat.watch.underruns(row))
+        self.act(leg)
 
     async def mind_workers(self) -> None:
         """For ever: end workers that hang, and the hopes of legs that have waited for a writer too long."""

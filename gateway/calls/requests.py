@@ -169,6 +169,8 @@ class Say:
     """The W3C Trace Context that the request came with (traceparent)."""
     draft: Draft | None = None
     listener: Listener | None = None
+    words: bool = True
+    """Whether the listener is told of each word."""
     resume: Resume | None = None
     lexicons: tuple[str, ...] = ()
     audio: tuple[tuple[str, str], ...] = ()

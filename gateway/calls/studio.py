@@ -2,7 +2,7 @@
 
     async with here.studio.take("openai", owner=key.name, owner_limit=key.max_calls) as take:
         await take.say(Say(requested_ns=…, script=Script.from_text(text), text=text))
-        async for octets in take:        # G.711 of the codec asked for, whole 20 ms, as soon as it is made
+        async for octets in take:        # G.711 of the codec asked for, whole 20 ms: all that is made by now
             …
 
     async with here.studio.take("elevenlabs", codec="PCMA", voice="neural:en-us-slt") as take:
@@ -13,6 +13,7 @@
                 case bytes(): …
                 case Told(id=uid, kind="word", data=data): …      # word, start_ms, end_ms, char_start, char_end
                 case Told(kind="utterance.finished" | "utterance.stopped" | "utterance.failed"): …
+        async for batch in take.batches():              # the same, all that is there by now at once
 
 A take is a leg in the booth (``gateway.calls.booth``): it speaks, queues, is cut, cached and handed to another
 worker as any leg is, and what is said is octet for octet what an RTP leg is sent, without the silence around it.
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 BUFFER_OCTETS: Final = 80_000
 """10 s: what waits for a client at most."""
+_TOGETHER_OCTETS: Final = 8000
+"""Of audio handed on together: 1 s, so that no message of any surface is too long for its client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,14 @@ class Told:
     data: Mapping[str, object]
 
 
+Batch = list[bytes | Told]
 Permit = Callable[[str, Script | None], None]
 """Takes (voice, script); raises Refusal where that voice may not say it."""
+
+
+def octets_of(batch: Batch) -> bytes:
+    """All the audio of a batch."""
+    return b"".join(item for item in batch if isinstance(item, bytes))
 
 
 def _everything(voice: str, script: Script | None) -> None:
@@ -102,22 +111,26 @@ class Studio:
         voice: str | None = None,
         codec: Codec = "PCMU",
         permit: Permit = _everything,
+        words: bool = True,
     ) -> Take:
         """A take, to be entered. ``door`` names the API, ``owner`` the key; ``owner_limit``: see ``OpenCall``.
 
         ``voice``: who speaks where an utterance does not say; None: the default voice. ``permit`` is asked before
-        anything is said.
+        anything is said. ``words``: whether each is told of, which costs a client who wants none.
         """
         asked = OpenCall("", 0, codec=codec, voice=voice, door=door, owner=owner, owner_limit=owner_limit)
-        return Take(self._switchboard, asked, permit)
+        return Take(self._switchboard, asked, permit, words=words)
 
 
 class Take:
     """See the module. One reader at a time: iterate the take, or ``items``."""
 
-    def __init__(self, switchboard: Switchboard, asked: OpenCall, permit: Permit) -> None:
+    def __init__(
+        self, switchboard: Switchboard, asked: OpenCall, permit: Permit, *, words: bool = True
+    ) -> None:
         self._switchboard = switchboard
         self._permit = permit
+        self._words = words
         self._asked = asked
         self._call: Call | None = None
         self._items: deque[bytes | Told] = deque()
@@ -157,7 +170,7 @@ class Take:
         self._pending.add(uid)
         try:
             return await self._switchboard.speech.say(
-                self.call.id, replace(say, id=uid, listener=partial(self._told, uid))
+                self.call.id, replace(say, id=uid, listener=partial(self._told, uid), words=self._words)
             )
         except BaseException:
             self._pending.discard(uid)
@@ -212,32 +225,53 @@ class Take:
 
     async def items(self) -> AsyncIterator[bytes | Told]:
         """Octets, and what is told of them, until the take is closed. Refusal when it was not by ``close``."""
-        while True:
+        while await self._more():
             while self._items:
-                item = self._items.popleft()
-                if isinstance(item, bytes):
-                    self._octets -= len(item)
-                    self._make_room()
-                elif item.kind in ENDS:
-                    self._pending.discard(item.id)
-                yield item
+                yield self._next()
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """As ``items``, but all that is there at once; waits for nothing but the first of it."""
+        while await self._more():
+            batch: Batch = []
+            octets = 0
+            while self._items and octets < _TOGETHER_OCTETS:
+                batch.append(item := self._next())
+                octets += len(item) if isinstance(item, bytes) else 0
+            yield batch
+            await asyncio.sleep(0)  # however much is there: the loop has others to serve
+
+    async def _more(self) -> bool:
+        """Wait until something is there; False: the take was closed, and nothing is left."""
+        while not self._items:
             if self._closed is not None:
                 if self._closed != "closed":
                     raise _ended(self._closed)
-                return
+                return False
             self._news.clear()
             await self._news.wait()
+        return True
+
+    def _next(self) -> bytes | Told:
+        item = self._items.popleft()
+        if isinstance(item, bytes):
+            self._octets -= len(item)
+            self._make_room()
+        elif item.kind in ENDS:
+            self._pending.discard(item.id)
+        return item
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The octets of all that was said, until nothing is left to say. Refusal when some of it failed."""
         if not self._pending:
             return
-        async for item in self.items():
-            if isinstance(item, bytes):
-                yield item
-            elif item.kind == "utterance.failed":
-                raise Refusal("speech_failed", str(item.data.get("detail", item.data["cause"])))
-            elif item.kind in ENDS and not self._pending:
+        async for batch in self.batches():
+            if octets := octets_of(batch):
+                yield octets
+            ends = [item for item in batch if isinstance(item, Told) and item.kind in ENDS]
+            for end in ends:
+                if end.kind == "utterance.failed":
+                    raise Refusal("speech_failed", str(end.data.get("detail", end.data["cause"])))
+            if ends and not self._pending:
                 return
 
     def close(self) -> None:

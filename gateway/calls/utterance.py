@@ -98,6 +98,11 @@ class Utterance:
         return self.ending is None and self.state not in TERMINAL
 
     @property
+    def tells_words(self) -> bool:
+        """Whether somebody is told of each word as it begins."""
+        return self.say.listener is not None and self.say.words
+
+    @property
     def yields_to_voice(self) -> bool:
         """Whether the caller's voice may cut it."""
         return self.interruptible == "any" and self.barge_in.voice
@@ -330,7 +335,7 @@ class Utterance:
         wanted = NEVER
         if self.passed_marks < len(self.marks):
             wanted = self.marks[self.passed_marks].unit + 1
-        if self.say.listener is not None and self.passed_words < len(self.words):
+        if self.tells_words and self.passed_words < len(self.words):
             wanted = min(wanted, self.words[self.passed_words].start_unit + 1)
         if self.failed_at is not None:
             wanted = min(wanted, self.failed_at)

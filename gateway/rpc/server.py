@@ -139,7 +139,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         async with _answering(context):
             key, began = await self._admit(context), time.monotonic_ns()
             order = await self._order(key, request, began)
-            async with while_good(key), order.take(self._here, "grpc", key) as take:
+            async with while_good(key), order.take(self._here, "grpc", key, words=True) as take:
                 await take.say(order.say)
                 async for event in _events(take, order):
                     yield event
@@ -154,7 +154,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
             order = await self._order(
                 key, pb.SynthesizeRequest(text="-", manner=first.open), time.monotonic_ns()
             )
-            async with while_good(key), order.take(self._here, "grpc", key) as take:
+            async with while_good(key), order.take(self._here, "grpc", key, words=True) as take:
                 say = order.say
                 opened = await take.open_text(rate=say.rate, volume_db=say.volume_db, lexicons=say.lexicons)
                 writing = asyncio.create_task(_write(take, opened.id, requests))

@@ -272,7 +272,7 @@ class _Session:
     async def _follow(self, take: Take) -> None:
         """Send what is said."""
         try:
-            async for batch in flow.batches(take.items()):
+            async for batch in take.batches():
                 for octets, ended in flow.runs(batch):
                     await self._forward(octets, ended)
         except Refusal as refusal:  # the gateway ended it

@@ -6,13 +6,12 @@ logging options, all ``voice_settings`` but ``speed``. The WebSockets are in ``e
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
+import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,7 +22,7 @@ from gateway.api.doors.alignment import Alignment, Said
 from gateway.api.doors.elevenlabs_talk import FASTEST, SLOWEST
 from gateway.api.doors.names import speaker
 from gateway.api.formats import Encoder, Sound
-from gateway.calls.studio import Told
+from gateway.calls.studio import Batch, Told, octets_of
 from gateway.errors import Refusal
 
 PATH: Final = "/v1/text-to-speech/{voice_id}"
@@ -128,32 +127,32 @@ async def stream_with_timestamps(
     voice_id: str, body: TextToSpeech, options: Annotated[Options, Query()], request: Request, here: Here
 ) -> Response:
     """Say a text; tell when each of its characters is said, in seconds from the beginning."""
-    speech, sound = _spoken(voice_id, body, options, request, here)
+    speech, sound = _spoken(voice_id, body, options, request, here, words=True)
     return await flow.Streamed.begun(
         _lines(speech, sound.encoder(), body.text), media_type="application/json"
     )
 
 
 def _spoken(
-    voice_id: str, body: TextToSpeech, options: Options, request: Request, here: Here
-) -> tuple[AsyncGenerator[flow.Batch, None], Sound]:
+    voice_id: str, body: TextToSpeech, options: Options, request: Request, here: Here, *, words: bool = False
+) -> tuple[AsyncGenerator[Batch, None], Sound]:
     if not body.text.strip():
         raise Refusal("invalid", "text should hold something to say", field="text")
     sound = sound_of(options.output_format)
     voice = speaker(voice_id, here.settings, here.switchboard.workers.voices(), body.language_code or "")
     rate = (body.voice_settings and body.voice_settings.speed) or 1.0
     return flow.aloud(
-        here, request, "elevenlabs", body.text, voice=voice, rate=rate, codec=sound.codec
+        here, request, "elevenlabs", body.text, voice=voice, rate=rate, codec=sound.codec, words=words
     ), sound
 
 
 async def _lines(
-    speech: AsyncGenerator[flow.Batch, None], encoder: Encoder, text: str
+    speech: AsyncGenerator[Batch, None], encoder: Encoder, text: str
 ) -> AsyncGenerator[bytes, None]:
     alignment, heard_ms = Alignment(absolute=True), 0.0
     async with contextlib.aclosing(speech):
         async for batch in speech:
-            octets = flow.octets_of(batch)
+            octets = octets_of(batch)
             heard_ms += len(octets) / 8
             words = [Said.of(item.data) for item in batch if isinstance(item, Told) and item.kind == "word"]
             piece = alignment.say(text, words)
@@ -165,6 +164,5 @@ async def _lines(
 
 
 def _line(audio: bytes, times: dict[str, list[float]] | None) -> bytes:
-    encoded = base64.b64encode(audio).decode()
-    told = {"audio_base64": encoded, "alignment": times, "normalized_alignment": times}
-    return json.dumps(told).encode() + b"\n"
+    told = {"audio_base64": audio, "alignment": times, "normalized_alignment": times}
+    return msgspec.json.encode(told) + b"\n"

@@ -7,12 +7,12 @@ What a message leads to is decided in ``elevenlabs_talk``; here it is done. A co
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, WebSocket
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
@@ -26,7 +26,7 @@ from gateway.api.doors.elevenlabs import PATH, Options, sound_of
 from gateway.api.doors.elevenlabs_talk import BadMessage, Do, Effect, Leave, Open, Talk
 from gateway.api.doors.names import speaker
 from gateway.api.formats import Encoder, Sound
-from gateway.calls.studio import Take, Told
+from gateway.calls.studio import Batch, Take, Told, octets_of
 from gateway.calls.workers import report_failure
 from gateway.errors import Refusal
 
@@ -176,7 +176,8 @@ class _Session:
     async def _open(self, key: int, name: str, speed: float) -> None:
         take = None
         try:
-            take = self._here.take("elevenlabs", self._socket.state.key, self._voice, self._sound.codec)
+            owner, codec = self._socket.state.key, self._sound.codec
+            take = self._here.take("elevenlabs", owner, self._voice, codec, words=True)
             await take.__aenter__()
             utterance = await take.open_text(rate=speed)
         except Refusal as refusal:
@@ -213,7 +214,7 @@ class _Session:
         """Send what is said of a context, up to its end."""
         ended = False
         try:
-            async for batch in flow.batches(context.take.items()):
+            async for batch in context.take.batches():
                 for _, end in flow.runs(batch):
                     ended = ended or end is not None
                     if end is not None and end.kind == "utterance.failed":
@@ -234,8 +235,8 @@ class _Session:
         await self._tell(context.name, {"isFinal": True} | ({} if self._many else _NOTHING))
         await self._do(self._talk.ended(key))
 
-    async def _send(self, context: _Context, batch: flow.Batch, *, last: bool) -> None:
-        octets = flow.octets_of(batch)
+    async def _send(self, context: _Context, batch: Batch, *, last: bool) -> None:
+        octets = octets_of(batch)
         context.heard_ms += len(octets) / 8
         words = [Said.of(item.data) for item in batch if isinstance(item, Told) and item.kind == "word"]
         pieces = [context.alignment.say(context.text, words)]
@@ -250,13 +251,8 @@ class _Session:
             made = b""
 
     async def _tell_audio(self, name: str, audio: bytes, piece: Piece | None) -> None:
-        times = None if piece is None else piece.over_websocket()
-        told = {
-            "audio": base64.b64encode(audio).decode(),
-            "isFinal": None,
-            "alignment": times,
-            "normalizedAlignment": times,
-        }
+        times = msgspec.Raw(msgspec.json.encode(None if piece is None else piece.over_websocket()))
+        told = {"audio": audio, "isFinal": None, "alignment": times, "normalizedAlignment": times}
         await self._tell(name, told)
 
     # -- telling ------------------------------------------------------------------------------------------
@@ -271,7 +267,7 @@ class _Session:
         if self._socket.application_state is WebSocketState.CONNECTED:
             # clients read either name of it
             named = {"contextId": name, "context_id": name} if self._many else {}
-            await self._socket.send_text(json.dumps({**message, **named}))
+            await self._socket.send_text(msgspec.json.encode({**message, **named}).decode())  # octets: base64
 
     async def _leave(self, code: int) -> None:
         if self._socket.application_state is WebSocketState.CONNECTED:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.api.formats import Encoder, encoded
 from gateway.calls.life import ENDS
 from gateway.calls.requests import Codec, Say
-from gateway.calls.studio import Told
+from gateway.calls.studio import Batch, Told, octets_of
 from gateway.errors import Refusal
 from tts_core import Script
 
@@ -23,32 +23,17 @@ if TYPE_CHECKING:
 
     from gateway.api.context import Context
 
-Batch = list[bytes | Told]
-_MOST_OCTETS: Final = 8000
-"""Of audio handed on together: 1 s, so that no message of any surface is too long for its client."""
-
-
-async def batches(items: AsyncIterator[bytes | Told]) -> AsyncGenerator[Batch, None]:
-    """All that is ready, at once: octets, and what is told of them. Waits for nothing but the first of it."""
-    ahead = asyncio.ensure_future(anext(items, None))
-    try:
-        while (item := await ahead) is not None:
-            batch, octets = [item], 0
-            ahead = asyncio.ensure_future(anext(items, None))
-            while True:
-                octets += len(item) if isinstance(item, bytes) else 0
-                await asyncio.sleep(0)  # what is ready is had by now
-                if octets >= _MOST_OCTETS or not ahead.done() or (item := ahead.result()) is None:
-                    break
-                batch.append(item)
-                ahead = asyncio.ensure_future(anext(items, None))
-            yield batch
-    finally:
-        ahead.cancel()
-
 
 async def aloud(
-    here: Context, request: Request, door: str, text: str, *, voice: str, rate: float, codec: Codec = "PCMU"
+    here: Context,
+    request: Request,
+    door: str,
+    text: str,
+    *,
+    voice: str,
+    rate: float,
+    codec: Codec = "PCMU",
+    words: bool = False,
 ) -> AsyncGenerator[Batch, None]:
     """``text`` as it is said, up to its end. Refusals of the studio, ``text_too_long``, ``not_permitted``."""
     limit = here.settings.text_limit
@@ -56,9 +41,9 @@ async def aloud(
         detail = f"The text may have {limit} characters (VOXTRUNK_TEXT_LIMIT), has {len(text)}"
         raise Refusal("text_too_long", detail, field="text")
     say = Say(request.state.requested_ns, script=Script.from_text(text), text=text, rate=rate)
-    async with here.take(door, request.state.key, voice, codec) as take:
+    async with here.take(door, request.state.key, voice, codec, words=words) as take:
         await take.say(say)
-        async for batch in batches(take.items()):
+        async for batch in take.batches():
             yield batch
             for _, ended in runs(batch):
                 if ended is not None and ended.kind == "utterance.failed":
@@ -90,11 +75,6 @@ async def sounding(speech: AsyncGenerator[Batch, None], encoder: Encoder) -> Asy
     async with contextlib.aclosing(speech):
         async for piece in encoded((octets_of(batch) async for batch in speech), encoder):
             yield piece
-
-
-def octets_of(batch: Batch) -> bytes:
-    """All its audio."""
-    return b"".join(item for item in batch if isinstance(item, bytes))
 
 
 async def fed(encoder: Encoder, octets: bytes, *, last: bool) -> bytes:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from gateway.calls import studio
 from gateway.calls.life import ENDS
 from gateway.calls.requests import OpenCall, Say
-from gateway.calls.studio import BUFFER_OCTETS, Studio
+from gateway.calls.studio import BUFFER_OCTETS, Studio, Told, octets_of
 from gateway.calls.switchboard import Switchboard
 from gateway.errors import Refusal
 from gateway.ring import CAPACITY, UNIT_OCTETS
@@ -146,6 +146,25 @@ async def test_what_is_told_stands_where_it_is_said(board, doors):
         ]
         assert not take.pending
         assert 0 < said[0].first_audio_ms < 500
+
+
+async def test_all_that_is_made_by_now_comes_at_once(board, doors):
+    async with doors.take("test", words=False) as take:
+        said = await take.say(say(lengthy(4, 40)))
+        await until(lambda: take.call.playlist.queue[0].heard > 100)
+        batches = []
+        async for batch in take.batches():
+            batches.append(batch)
+            if isinstance(batch[-1], Told) and batch[-1].kind in ENDS:
+                break
+    assert len(octets_of(batches[0])) >= 8000
+    assert max(len(octets_of(batch)) for batch in batches) < 8000 + CAPACITY * UNIT_OCTETS
+    whole = [item for batch in batches for item in batch]
+    assert len(octets_of(whole)) == said.units * UNIT_OCTETS
+    assert [item.kind for item in whole if isinstance(item, Told)] == [
+        "utterance.started",
+        "utterance.finished",
+    ], "no word is told to who wants none"
 
 
 async def test_text_is_said_while_it_is_written(board, doors):

@@ -45,6 +45,21 @@ def test_terminal_states_have_no_way_out_and_all_others_have_one_to_each():
         assert reached >= TERMINAL
 
 
+@pytest.mark.parametrize(("words", "stops"), [(True, [1, 13, 21, 40]), (False, [1, 40])])
+def test_words_are_stops_where_somebody_is_told_of_them(words, stops):
+    entry = utterance("Hello, wide world.")
+    entry.say = Say(requested_ns=0, listener=lambda kind, data: None, words=words)
+    entry.describe(described(40, True, [Word(0, 5, 0, 10), Word(7, 11, 12, 20), Word(12, 17, 20, 31)]))
+    entry.laying = Laying(0, 0, 1, 1, 100, 0)
+    found = []
+    while not found or found[-1] < 40:
+        found.append(entry.next_position() - 100)
+        entry.hear(entry.laying, 100 + found[-1])
+        assert all(word.start_unit < entry.heard for word in entry.due_words())
+    assert found == stops
+    assert entry.buffered_chars == 1, "told or not, it is known what was said"
+
+
 def test_a_word_counts_when_half_of_it_was_sent():
     entry = utterance("Hello, wide world.")
     words = [Word(0, 5, 0, 10), Word(7, 11, 12, 20), Word(12, 17, 20, 31)]
