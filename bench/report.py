@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import endured, growth, machine
+from bench import endured, growth, machine, priority
 from bench.peers.ladder import CLOCK_PPM, LOSS, P99_MS
 from bench.peers.paced import Paced
 from bench.peers.verdict import Peer, beaten, best, carried, held
@@ -36,6 +36,7 @@ def write(folder: Path = HERE) -> Path:
         _schedule,
         endured.chaos,
         endured.soak,
+        priority.section,
         _receiver,
         _kept,
     )

@@ -26,6 +26,7 @@ from bench import (
     overload,
     pace,
     precision,
+    priority,
     schedule,
     sip,
     soak,
@@ -109,6 +110,25 @@ def pace_command(
         with _log.status(f"the plain way: {count} legs, {plain_seconds:.0f} s"):
             rows.append(pace.run_beside(Plain(), count, plain_seconds))
     _present("pace-noise" if noise else "pace", rows, as_json)
+
+
+@runs.command("priority")
+def priority_command(
+    legs: Annotated[list[int], typer.Option(help="Speaking legs.")] = [1000, 3000],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="How long each turn is judged.")] = 10,
+    turns: Annotated[int, typer.Option(min=1, help="Turns of each priority.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """What real time is worth to the media worker: SCHED_FIFO, niceness and neither, in turns (needs root)."""
+    rows: list[dict[str, Any]] = []
+    try:
+        for count in legs:
+            with _log.status(f"{count} legs: opening, then {6 * turns} times {seconds:.0f} s"):
+                rows += priority.run(count, seconds, turns)
+    except Missing as error:
+        typer.echo(f"voxtrunk: {error}", err=True)
+        raise typer.Exit(1) from error
+    _present("priority", rows, as_json)
 
 
 @runs.command("receiver")

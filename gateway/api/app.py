@@ -128,7 +128,7 @@ def create_app(
         endpoint,
     )
     app.state.metrics = Metrics(switchboard, webhooks, asked, node)
-    app.state.reload = Reload(keyring, switchboard, settings, certificate)
+    app.state.reload = Reload(app.state.gate, switchboard, settings, certificate)
     _observe(switchboard, app.state.metrics, Journal(texts=settings.log_texts), tracing)
     app.state.jobs = JobBook(settings, partial(_carry_out, app.state.context))
     doors = (openai, elevenlabs, elevenlabs_socket, deepgram, synthesize, jobs, synthesize_socket, speakers)

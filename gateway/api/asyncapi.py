@@ -99,14 +99,16 @@ def document() -> dict[str, Any]:
             "speech": _channel(
                 "/v1/calls/{call_id}/speech",
                 "Closes with 1000 when the call has ended, 1012 when the server ends, 1008 when a client is too "
-                "slow a reader. What is open when it closes is said to its end.",
+                "slow a reader, or its key or token is good no more. What is open when it closes is said to its "
+                "end.",
                 [*_WRITTEN, *told],
                 parameters={"call_id": {"description": "The call"}},
             ),
             "events": _channel(
                 "/v1/events",
                 "Closes with 1000 when the one call has ended, 1012 when the server ends, 1008 when a client is "
-                "too slow a reader. `after` resumes; refused with 410 when that is too old.",
+                "too slow a reader, or its key or token is good no more. `after` resumes; refused with 410 when "
+                "that is too old.",
                 ["following", "event"],
                 query={
                     "call_id": "Only this call's, from its first that is kept to its last",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway.api.problems import MEDIA_TYPE, Problem
@@ -21,6 +21,8 @@ from gateway.errors import KINDS
 
 HEAD_OCTETS: Final = 64 * 1024
 HEAD_SECONDS: Final = 15.0
+BREAK_OFF: Final = "voxtrunk.break_off"
+"""In a request's ``extensions``; its ``now`` is to be called when the answer that has begun cannot go on."""
 
 
 @dataclass(slots=True)
@@ -107,10 +109,19 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is not None and cycle.scope is self.scope:
+            # no message of ASGI's says that an answer is to end before its end
+            self.scope["extensions"] = {BREAK_OFF: {"now": partial(self._break_off, cycle)}}
 
     def send_400_response(self, msg: str) -> None:
         """Answer what cannot be read as HTTP, in the shape of all error answers."""
         self.transport.write(_answer("400 Bad Request", Problem("bad_request", KINDS["bad_request"], msg)))
+        self.transport.close()
+
+    def _break_off(self, cycle: RequestResponseCycle) -> None:
+        """The connection ends in the midst of this answer, as if its client had left."""
+        cycle.disconnected = True
         self.transport.close()
 
     def _await_head(self) -> None:

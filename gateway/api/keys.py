@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
@@ -25,18 +24,18 @@ from gateway.api.keyring import Key, Keyring
 from gateway.api.limits import header
 from gateway.api.problems import HttpRefusal
 from gateway.api.scopes import OPEN_PATHS, WEBSOCKET, methods_of
+from gateway.api.stay import Stay
 from gateway.errors import Refusal
 
 if TYPE_CHECKING:
     from gateway.api.tokens import Tokens
 
-__all__ = ["OPEN_PATHS", "SUBPROTOCOL", "Gate", "Keys", "while_good"]
+__all__ = ["OPEN_PATHS", "SUBPROTOCOL", "Gate", "Keys"]
 
 SUBPROTOCOL: Final = "voxtrunk"
 _BEARER: Final = "bearer."
 _EVENTS: Final = "/v1/events"
 _CALL: Final = re.compile(r"/v1/calls/([^/]+)")
-_EXPIRED: Final = 1008
 _SCHEMES: Final = frozenset({b"bearer", b"token"})
 """``Token`` is Deepgram's clients', as ``xi-api-key`` is ElevenLabs'."""
 _log = logging.getLogger(__name__)
@@ -50,30 +49,17 @@ class Keys:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in {"http", "websocket"}:
-            key = scope["state"]["key"] = await self._gate.admit(scope)
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        async with self._gate.admitted(scope) as stay:
             if scope["type"] == "websocket":
                 if SUBPROTOCOL in scope["subprotocols"]:
                     send = _accepting(send)
-                if key.expires is not None:
-                    receive = _until(key.expires, receive, send)
-            elif key.expires is not None:
-                async with while_good(key):
+                await self._app(scope, *stay.socket(receive, send))
+            else:
+                async with stay.lasting():
                     await self._app(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-@contextlib.asynccontextmanager
-async def while_good(key: Key) -> AsyncIterator[None]:
-    """A stream lives no longer than what opened it. Refusal ``unauthorized`` then."""
-    try:
-        async with asyncio.timeout(None if key.expires is None else key.expires - time.time()) as limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise Refusal("unauthorized", "What this was asked with has expired meanwhile") from None
 
 
 class Gate:
@@ -86,8 +72,35 @@ class Gate:
         self._owner_of = owner_of
         self._keyring = keyring
         self._tokens = _tokens(keyring) if keyring.issuers else None
+        self._stays: set[Stay] = set()
         if not keyring.guards:
             _log.warning("no API keys (VOXTRUNK_API_KEYS): the API serves this machine's loopback only")
+
+    @contextlib.asynccontextmanager
+    async def admitted(self, scope: Scope) -> AsyncIterator[Stay]:
+        """Somebody who is let in, until he leaves; his key is ``scope["state"]["key"]``. Raises as ``admit``."""
+        asked = {**scope}  # a token among the subprotocols is taken out of ``scope``
+        stay = Stay(asked, await self.admit(scope))
+        self._stays.add(stay)
+        try:
+            yield stay
+        finally:
+            self._stays.discard(stay)
+
+    async def renew(self) -> list[str]:
+        """Read the keys again; names of those that came, went or are another. Raises BadKeys, and all stays.
+
+        Who is here by one of them is asked again, and what would be refused by now ends; but not what is
+        answered by the task that calls this.
+        """
+        changed = await asyncio.to_thread(self._keyring.renew)
+        for stay in tuple(self._stays):
+            if stay.key.name in changed and stay.task is not asyncio.current_task():
+                try:
+                    stay.go_on(await self.admit({**stay.asked}))
+                except (Refusal, HTTPException):
+                    stay.end()
+        return changed
 
     async def admit(self, scope: Scope) -> Key:
         """Whose request it is. Refusals ``unauthorized``, ``not_permitted``, ``unknown_call``; HTTPException."""
@@ -178,21 +191,6 @@ def _accepting(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _until(expires: float, receive: Receive, send: Send) -> Receive:
-    """A WebSocket lives no longer than what opened it."""
-    left = asyncio.get_running_loop().time() + expires - time.time()
-
-    async def receiving() -> Message:
-        try:
-            async with asyncio.timeout_at(left):
-                return await receive()
-        except TimeoutError:
-            await send({"type": "websocket.close", "code": _EXPIRED, "reason": "the token has expired"})
-            return {"type": "websocket.disconnect", "code": _EXPIRED}
-
-    return receiving
 
 
 def _token_of_socket(scope: Scope) -> str | None:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import logs
 from gateway.api import problems
+from gateway.api.connection import BREAK_OFF
 from gateway.api.problems import HttpRefusal
 from gateway.errors import Refusal
 
@@ -102,7 +103,8 @@ class Edge:
             except ClientDisconnect:
                 _log.info("client left before its request was read")
             except Exception as error:
-                if problems.problem_of(error) is None:
+                problem = problems.problem_of(error)
+                if problem is None:
                     _log.error(
                         "%s failed",
                         scope.get("method", "WebSocket"),
@@ -110,6 +112,11 @@ class Edge:
                     )
                 if not started:
                     await problems.answer(error, scope)(scope, receive, stamped)
+                    return
+                if problem is not None:
+                    _log.info("an answer breaks off: %s", problem.code)
+                if break_off := scope.get("extensions", {}).get(BREAK_OFF):
+                    break_off["now"]()
 
 
 def _guard(headers: list[tuple[bytes, bytes]], *, secure: bool) -> None:

@@ -3,7 +3,7 @@
 
 What cannot be read is told of, in the log and in the answer. Of keys, voices and global.pls what was in force
 before stays. Prompts and the lexicons that utterances name are read when they are said: there a reload tells what
-has changed, and which of them cannot be used.
+has changed, and which of them cannot be used. Streams that a key has opened which is no more end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from telephony_codecs import MediaFileError, read_audio
 from tts_core import LexiconError
 
 if TYPE_CHECKING:
-    from gateway.api.keyring import Keyring
+    from gateway.api.keys import Gate
     from gateway.api.tls import Certificate
     from gateway.calls.switchboard import Switchboard
     from gateway.settings import Settings
@@ -45,13 +45,13 @@ class Reload:
 
     def __init__(
         self,
-        keyring: Keyring,
+        gate: Gate,
         switchboard: Switchboard,
         settings: Settings,
         certificate: Certificate | None = None,
     ) -> None:
         self._certificate = certificate
-        self._keyring = keyring
+        self._gate = gate
         self._switchboard = switchboard
         self._turn = asyncio.Lock()
 
@@ -69,7 +69,7 @@ class Reload:
         done = Done()
         async with self._turn:
             try:
-                done.changed["keys"] = await asyncio.to_thread(self._keyring.renew)
+                done.changed["keys"] = await self._gate.renew()
             except BadKeys as error:
                 done.errors["keys"] = [str(error)]
             if self._certificate is not None:

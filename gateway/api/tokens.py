@@ -155,6 +155,8 @@ class Tokens:
                 leeway=LEEWAY_SECONDS,
                 options={"require": _REQUIRED},
             )
+            if self._keyring.issuer(issuer.issuer) != issuer:
+                raise jwt.InvalidIssuerError("its issuer has changed just now")
             return _key(issuer, claims)
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
             raise Refusal("unauthorized", f"This token is not good: {error}") from None

@@ -23,7 +23,6 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
 from gateway.api.formats import Encoder, encoded, ended, fed, sound_of
-from gateway.api.keys import while_good
 from gateway.api.requests import Synthesize
 from gateway.api.spoken import Order, Stopwatch, order_of, record
 from gateway.calls.life import ENDS
@@ -124,44 +123,41 @@ class Speech(speech_pb2_grpc.SpeechServicer):
 
     async def Synthesize(self, request: pb.SynthesizeRequest, context: Any) -> pb.SynthesizeResponse:
         """All at once."""
-        async with _answering(context):
-            key, began = await self._admit(context), time.monotonic_ns()
-            order = await self._order(key, request, began)
-            async with while_good(key), order.take(self._here, "grpc", key) as take:
+        async with _answering(context), self._admitted(context) as key:
+            order = await self._order(key, request, time.monotonic_ns())
+            async with order.take(self._here, "grpc", key) as take:
                 made = await record(take, order, self._here.settings.synthesize_seconds)
             pieces = encoded(_all(made.octets), order.sound.encoder(len(made.octets)))
             audio = b"".join([piece async for piece in pieces])
             return pb.SynthesizeResponse(audio=audio, done=_done(order, made.figures))
         raise AssertionError("aborted")
 
-    async def SynthesizeStream(self, request: pb.SynthesizeRequest, context: Any) -> AsyncIterator[Any]:
-        """As it is made."""
-        async with _answering(context):
-            key, began = await self._admit(context), time.monotonic_ns()
-            order = await self._order(key, request, began)
-            async with while_good(key), order.take(self._here, "grpc", key, words=True) as take:
+    async def SynthesizeStream(self, request: pb.SynthesizeRequest, context: Any) -> None:
+        """As it is made. What is written by ``context`` can be cut off; what is yielded could not."""
+        async with _answering(context), self._admitted(context) as key:
+            order = await self._order(key, request, time.monotonic_ns())
+            async with order.take(self._here, "grpc", key, words=True) as take:
                 await take.say(order.say)
                 async for event in _events(take, order):
-                    yield event
+                    await context.write(event)
 
-    async def Write(self, requests: AsyncIterator[pb.WriteRequest], context: Any) -> AsyncIterator[Any]:
+    async def Write(self, requests: AsyncIterator[pb.WriteRequest], context: Any) -> None:
         """A text that is being written."""
-        async with _answering(context):
-            key = await self._admit(context)
+        async with _answering(context), self._admitted(context) as key:
             first = await anext(aiter(requests), None)
             if first is None or first.WhichOneof("part") != "open":
                 raise Refusal("bad_request", "The first message should be `open`")
             order = await self._order(
                 key, pb.SynthesizeRequest(text="-", manner=first.open), time.monotonic_ns()
             )
-            async with while_good(key), order.take(self._here, "grpc", key, words=True) as take:
+            async with order.take(self._here, "grpc", key, words=True) as take:
                 say = order.say
                 opened = await take.open_text(rate=say.rate, volume_db=say.volume_db, lexicons=say.lexicons)
                 writing = asyncio.create_task(_write(take, opened.id, requests))
                 writing.add_done_callback(partial(_stop_if_failed, take))
                 try:
                     async for event in _events(take, order):
-                        yield event
+                        await context.write(event)
                     if writing.done():
                         writing.result()
                 finally:
@@ -171,8 +167,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
 
     async def ListVoices(self, request: pb.ListVoicesRequest, context: Any) -> pb.ListVoicesResponse:
         """As ``GET /v1/voices``."""
-        async with _answering(context):
-            await self._admit(context, _VOICES)
+        async with _answering(context), self._admitted(context, _VOICES):
             voices = [
                 pb.Voice(
                     name=voice.name,
@@ -187,18 +182,21 @@ class Speech(speech_pb2_grpc.SpeechServicer):
             return pb.ListVoicesResponse(voices=voices, default_voice=self._here.settings.default_voice)
         raise AssertionError("aborted")
 
-    async def _admit(self, context: Any, path: str = "/v1/synthesize") -> Key:
-        """Whose call it is, who may do what HTTP's ``path`` does.
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: Any, path: str = "/v1/synthesize") -> AsyncIterator[Key]:
+        """Whose call it is, who may do what HTTP's ``path`` does, for as long as he may.
 
         Refusals ``unauthorized``, ``not_permitted``, ``too_many_requests``.
         """
         pairs = context.invocation_metadata() or ()
         headers = [(name.encode(), value.encode()) for name, value in pairs if isinstance(value, str)]
         method = "GET" if path == _VOICES else "POST"
-        scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers}
-        key: Key = await self._app.state.gate.admit(scope)
-        self._app.state.ledger.count(key, time.monotonic())
-        return key
+        scope = {
+            "type": "http", "method": method, "path": path, "query_string": b"", "headers": headers, "state": {},
+        }  # fmt: skip
+        async with self._app.state.gate.admitted(scope) as stay, stay.lasting():
+            self._app.state.ledger.count(stay.key, time.monotonic())
+            yield stay.key
 
     async def _order(self, key: Key, request: pb.SynthesizeRequest, requested_ns: int) -> Order:
         manner, given = request.manner, request.WhichOneof("input")

@@ -156,7 +156,7 @@ def test_a_result_says_where_it_is_from(results):
 def test_list_names_every_bench():
     shown = CliRunner().invoke(app, ["list"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
-    assert {"pace", "peers", "receiver", "load", "synth", "all"} <= set(benches())
+    assert {"pace", "priority", "peers", "receiver", "load", "synth", "all"} <= set(benches())
     assert all(name in shown.output for name in benches())
 
 
