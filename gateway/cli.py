@@ -40,6 +40,7 @@ app.add_typer(keys_app, name="keys")
 
 _log = logging.getLogger("voxtrunk")
 _USAGE = 2
+_LONGEST_DAYS = 36_500
 Codec = Literal["PCMU", "PCMA"]
 _SENTENCE: Final = (
     "Hello, this is Voxtrunk. What you hear was text a moment ago, and has come to you as telephone audio, "
@@ -292,7 +293,9 @@ def add_key(
     max_calls: Annotated[int | None, typer.Option(help="Open at once.")] = None,
     requests: Annotated[int | None, typer.Option(help="In --seconds.")] = None,
     seconds: Annotated[int | None, typer.Option()] = None,
-    days: Annotated[float | None, typer.Option(min=0, help="After which it expires.")] = None,
+    days: Annotated[
+        float | None, typer.Option(min=0, max=_LONGEST_DAYS, help="After which it expires.")
+    ] = None,
 ) -> None:
     """Make a key and print it, once: the file keeps its SHA-256."""
     from gateway.api import keys_file

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from bench.peers.peer import Missing
-from bench.sizing.figures import figures
-from bench.sizing.plan import Figures, Traffic, plan
+from bench.sizing.figures import NOW, figures
+from bench.sizing.plan import Figures, Traffic, check, plan
 from bench.under_test import default_settings
 from tts_core.errors import TtsError
 
@@ -46,14 +46,18 @@ def size(
         raise typer.BadParameter("--gpu says whose --rtf it is: give that, too")
     traffic = Traffic(calls_per_day, 60 * call_minutes, utterances, seconds, peak, blocking, cached)
     try:
+        check(traffic)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
         if measured is not None:
             found = TypeAdapter(Figures).validate_python(json.loads(measured.read_text())["figures"])
         else:
             settings = default_settings()
             with Console(stderr=True, quiet=as_json).status(
-                "looking for figures of this machine, or measuring"
+                "looking for figures of this machine, or measuring: half a minute at rest, more on a busy one"
             ):
-                found = figures(settings, voice or settings.default_voice, measure=measure)
+                found = figures(settings, voice or settings.default_voice, measure=measure, rtf=rtf)
         if rtf is not None:
             found = replace(found, rtf=rtf, voice="as given", gpu=gpu)
         needed = plan(traffic, found)
@@ -74,3 +78,5 @@ def size(
         f"{needed.memory_mb:,.0f} MB, {each_way}"
     )
     typer.echo(f"({found.came_from})")
+    if NOW in found.came_from:
+        typer.echo("what was measured is kept by --json > figures.json, and read by --measured figures.json")

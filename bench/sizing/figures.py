@@ -14,25 +14,28 @@ from gateway.settings import Settings
 
 _RUNGS: Final = (50, 400)
 _SECONDS: Final = 4.0
+NOW: Final = "measured now"
 _SAME: Final = ("cpu", "cores")
 
 
-def figures(settings: Settings, voice: str, *, measure: bool) -> Figures:
-    """Of pacing from `growth`, of speech from `engines`. Raises Missing where nothing can be measured."""
+def figures(settings: Settings, voice: str, *, measure: bool, rtf: float | None = None) -> Figures:
+    """Of pacing from `growth`, of speech from `engines`, unless ``rtf`` is given.
+
+    Raises Missing where nothing can be measured, TtsError for a voice that there is not.
+    """
     if importlib.util.find_spec("aiohttp") is None:
         raise Missing(
             "measuring needs the extra: scripts/setup bench, or pip install 'voxtrunk[bench]'; "
             "--measured FILE does not"
         )
     pacing = None if measure else _kept("growth")
-    speaking = None if measure else _kept("engines")
+    speaking = None if measure or rtf is not None else _kept("engines")
+    kept = _rtf(speaking["figures"]["rows"], voice) if speaking else None
+    came = "as given" if rtf is not None else _when(speaking if kept is not None else None)
+    # speech first, which is quick: a voice that there is not is told at once
+    found = next((each for each in (rtf, kept) if each is not None), None) or _quick_rtf(voice)
     rows = pacing["figures"]["rows"] if pacing else _quick_growth()
-    rtf = _rtf(speaking["figures"]["rows"], voice) if speaking else None
-    came = [
-        f"pacing: {_when(pacing)}",
-        f"speech: {_when(speaking if rtf is not None else None)}",
-    ]
-    return of_rows(rows, voice, _quick_rtf(voice) if rtf is None else rtf, settings, "; ".join(came))
+    return of_rows(rows, voice, found, settings, f"pacing: {_when(pacing)}; speech: {came}")
 
 
 def of_rows(rows: Sequence[dict[str, Any]], voice: str, rtf: float, settings: Settings, came: str) -> Figures:
@@ -68,7 +71,7 @@ def _kept(name: str) -> dict[str, Any] | None:
 
 def _when(kept: dict[str, Any] | None) -> str:
     if kept is None:
-        return "measured now"
+        return NOW
     came = kept["machine"]
     return f"bench run {kept['bench']} of {came['time']}, {came['cores']} cores of {came['cpu']}"
 

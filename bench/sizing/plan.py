@@ -17,6 +17,7 @@ G711_OCTETS_A_MS: Final = 8
 RTP, UDP, IPV4, IPV6, ETHERNET, FRAME_GAP = 12, 8, 20, 40, 18, 20
 """Octets: RFC 3550 5.1, 768, 791, 8200; IEEE 802.3: addresses, type and check sum; preamble and gap."""
 CONTROL_CORES: Final = 1
+MOST_ERLANGS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,29 @@ class Plan:
     arithmetic: tuple[str, ...]
 
 
+def check(traffic: Traffic) -> None:
+    """Raises ValueError for traffic that cannot be, or is more than is worth a sum."""
+    t = traffic
+    if not all(map(math.isfinite, (t.calls_a_day, t.call_s, t.utterances, t.utterance_s, t.peak))):
+        raise ValueError("calls and their lengths have an end")
+    said = t.utterances * t.utterance_s
+    if said > t.call_s:
+        raise ValueError(
+            f"{said:g} s are to be said in calls of {t.call_s:g} s: fewer --utterances or --seconds, "
+            "or more --call-minutes"
+        )
+    erlangs = t.calls_a_day / DAY_S * t.peak * t.call_s
+    if erlangs > MOST_ERLANGS:
+        raise ValueError(
+            f"{erlangs:,.0f} calls at once: reckon with the part of --calls-per-day that one site takes "
+            f"({MOST_ERLANGS:,} at once at most)"
+        )
+
+
 def plan(traffic: Traffic, figures: Figures) -> Plan:
-    """Raises ValueError for traffic that cannot be."""
+    """Raises ValueError as ``check``."""
+    check(traffic)
     t, f = traffic, figures
-    if t.utterances * t.utterance_s > t.call_s:
-        said = t.utterances * t.utterance_s
-        raise ValueError(f"{said:g} s are to be said in calls of {t.call_s:g} s")
     rate = t.calls_a_day / DAY_S * t.peak
     leg_erlangs = rate * t.call_s
     legs = servers(leg_erlangs, t.refused)

@@ -122,9 +122,11 @@ class Worker:
                 status,
                 extra={"worker": self.name, "worker_pid": self.pid},
             )
-            if deaths >= _ATTEMPTS and not self._started.done():
-                detail = f"{self.name} died {deaths} times at its start, with status {status}; see its log"
-                self._started.set_exception(WorkerFailed(detail))
+            hopeless = status == os.EX_CONFIG
+            if (deaths >= _ATTEMPTS or hopeless) and not self._started.done():
+                times = f"died {deaths} times at its start, with status {status}"
+                why = "cannot work by these settings" if hopeless else times
+                self._started.set_exception(WorkerFailed(f"{self.name} {why}; see its log"))
             await asyncio.sleep(pause_before(deaths))
 
     async def _run_once(self) -> int:

@@ -41,7 +41,7 @@ class Finding:
 
 def judge(settings: Settings, facts: Facts) -> list[Finding]:
     """Everything that can be said, in the order of the list below."""
-    checks = (_kernel, _priority, _cores, _clock, _ports, _libraries, _gpu, _redis, _keys, _tls)
+    checks = (_kernel, _priority, _cores, _clock, _ports, _libraries, _gpu, _redis, _keys, _tls, _files)
     return [finding for check in checks for finding in check(settings, facts)]
 
 
@@ -251,6 +251,8 @@ def _ports(s: Settings, facts: Facts) -> Iterator[Finding]:
         yield Finding("HTTP", "change", f"{where}: {p.http}", "VOXTRUNK_HTTP_HOST, VOXTRUNK_HTTP_PORT")
     else:
         yield Finding("HTTP", "ok", f"{where} is free")
+    if p.grpc is not None and not p.http_is_ours:
+        yield Finding("gRPC", "change", f"{s.http_host} port {s.grpc_port}: {p.grpc}", "VOXTRUNK_GRPC_PORT")
     for place, why in p.sip.items() if not p.http_is_ours else ():
         yield Finding("SIP", "change", f"{place}: {why}", "VOXTRUNK_SIP_LISTEN")
     for address, why in p.addresses.items():
@@ -300,6 +302,7 @@ def _libraries(s: Settings, facts: Facts) -> Iterator[Finding]:
             f"voice {s.default_voice}",
         ),
         ("sippy", "sip", bool(s.sip_listen), "VOXTRUNK_SIP_LISTEN"),
+        ("grpcio", "grpc", s.grpc_port is not None, "VOXTRUNK_GRPC_PORT"),
         ("redis", "redis", s.redis_url is not None, "VOXTRUNK_REDIS_URL"),
         ("opentelemetry-sdk", "otel", s.traces, "VOXTRUNK_TRACES"),
         (
@@ -406,3 +409,17 @@ def _tls(s: Settings, facts: Facts) -> Iterator[Finding]:
             f"none, and the API listens on {s.http_host}: keys go in the clear",
             "VOXTRUNK_TLS_CERTIFICATE and VOXTRUNK_TLS_KEY, or a proxy before it",
         )
+
+
+def _files(s: Settings, facts: Facts) -> Iterator[Finding]:
+    for name, why in facts.files.items():
+        yield Finding("files", "change", why, f"VOXTRUNK_{name.upper()}: what is there, or leave it out")
+    if facts.voice is not None:
+        yield Finding(
+            "default voice",
+            "change",
+            facts.voice,
+            "VOXTRUNK_DEFAULT_VOICE: one that `voxtrunk voices` lists",
+        )
+    else:
+        yield Finding("default voice", "ok", s.default_voice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 UNLIMITED = 2**63 - 1
 """What a limit is read as where there is none."""
@@ -63,6 +63,8 @@ class Ports:
     reserved: tuple[tuple[int, int], ...]
     rtp_busy: tuple[int, ...]
     """Even ports of the range's sample that somebody else has."""
+    grpc: str | None = None
+    """As ``http``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +116,7 @@ class Facts:
     redis: Redis | None
     keys: KeysRead
     tls: str | None
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Why what a setting names cannot be used, by the setting."""
+    voice: str | None = None
+    """Why the default voice does not speak; None: it is there."""

@@ -34,6 +34,7 @@ _STEAL_SAMPLE_S: Final = 0.5
 _PORTS_TRIED: Final = 100
 _LIBRARIES: Final = (
     "espeakng-loader",
+    "grpcio",
     "onnxruntime",
     "opentelemetry-sdk",
     "redis",
@@ -58,6 +59,8 @@ def read(settings: Settings) -> Facts:
         redis=_redis(settings.redis_url) if settings.redis_url else None,
         keys=_keys(settings),
         tls=_tls(settings),
+        files=_files(settings),
+        voice=_voice(settings),
     )
 
 
@@ -183,7 +186,8 @@ def _answers(scheme: str, host: str, port: int) -> bool:
 
 def _ports(s: Settings) -> Ports:
     udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
-    http = _bind("127.0.0.1" if s.http_host == "localhost" else s.http_host, s.http_port, tcp)
+    host = "127.0.0.1" if s.http_host == "localhost" else s.http_host
+    http = _bind(host, s.http_port, tcp)
     sip = {f"{host} port {port}": _bind(str(host), port, udp) for host, port in s.sip_listen}
     addresses = {str(address): _bind(str(address), 0, udp) for address in s.rtp_addresses}
     first, last = s.rtp_ports
@@ -202,6 +206,7 @@ def _ports(s: Settings) -> Ports:
         ephemeral=(int(low), int(high)),
         reserved=tuple((int(part[0]), int(part[-1])) for part in reserved),
         rtp_busy=tuple(port for port in sample if _bind(home, port, udp) is not None),
+        grpc=None if s.grpc_port is None else _bind(host, s.grpc_port, tcp),
     )
 
 
@@ -222,6 +227,40 @@ def _espeak() -> str | None:
     except Exception as error:  # whatever a broken library makes of it is what is to be told
         return " ".join(str(error).split()) or type(error).__name__
     return None if any(voice.name.startswith("espeak:") for voice in voices) else "it lists no voice"
+
+
+def _voice(s: Settings) -> str | None:
+    """Why the default voice is not there, as far as it can be known before it is loaded."""
+    from gateway.speech.abroad import open_door
+    from tts_core import TtsError
+
+    try:
+        door, abroad = open_door(s)
+        if abroad is not None:
+            abroad.close()
+        door.voice(s.default_voice)
+    except (TtsError, OSError) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _files(s: Settings) -> dict[str, str]:
+    """What the settings name and cannot be used, and why."""
+    from tts_core.remote import BadProviders, read_plan
+
+    wrong = {}
+    for name in ("prompts_folder", "lexicons_folder", "speakers_folder"):
+        folder: Path | None = getattr(s, name)
+        if folder is not None and not folder.is_dir():
+            wrong[name] = f"{folder} is no folder" if folder.exists() else f"{folder} is not there"
+        elif folder is not None and not os.access(folder, os.R_OK | os.X_OK):
+            wrong[name] = f"{folder} may not be read"
+    if s.providers_file is not None:
+        try:
+            read_plan(s.providers_file)
+        except BadProviders as error:
+            wrong["providers_file"] = " ".join(str(error).split())
+    return wrong
 
 
 def _gpu() -> Gpu:

@@ -58,7 +58,7 @@ from gateway.speech.voice import VoiceSource
 from gateway.speech.work import Work
 from gateway.told import Told, told
 from telephony_codecs import LINE_RATE
-from tts_core import Arrival, LexiconError
+from tts_core import Arrival, LexiconError, UnknownVoice
 from tts_core.remote import Abroad
 
 log = logging.getLogger("voxtrunk.speech")
@@ -415,7 +415,11 @@ def main() -> None:
     parser.add_argument("--link", type=int, required=True)
     parser.add_argument("--rings", type=_rings, required=True)
     parser.add_argument("--index", type=int, default=0)
-    uvloop.run(_main(parser.parse_args()))
+    try:
+        uvloop.run(_main(parser.parse_args()))
+    except UnknownVoice as error:
+        log.error("VOXTRUNK_DEFAULT_VOICE: %s (`voxtrunk voices` lists those that there are)", error)
+        os._exit(os.EX_CONFIG)  # at once, lest control take it for one that hangs
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from bench.sizing.cli import size
 from bench.sizing.erlang import blocking, servers
 from bench.sizing.plan import Figures, Traffic, plan
 from gateway.settings import Settings
+from tts_core import UnknownVoice
 
 # servers, part refused, erlangs: as every printed table of Erlang B has them, to their last digit
 TABLE = [
@@ -168,3 +169,31 @@ def test_the_command_with_figures_of_another_machine(results):
         assert (refused.exit_code, refused.stdout) == (1, "")
         assert why in refused.stderr
     assert runner.invoke(app, [*ask, "--gpu"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--seconds", "30", "--call-minutes", "1"), "fewer --utterances or --seconds"),
+        (("--call-minutes", "inf"), "have an end"),
+        (("--peak", "inf"), "have an end"),
+        (("--call-minutes", "1e12"), "reckon with the part of --calls-per-day"),
+    ],
+)
+def test_what_cannot_be_reckoned_is_told_before_anything_is_measured(results, arguments, why):
+    app = typer.Typer()
+    app.command()(size)  # with no kept results it would measure, which fails the test
+    told = CliRunner().invoke(app, ["--calls-per-day", "30000", *arguments], env={"COLUMNS": "200"})
+    assert told.exit_code == 2
+    assert why in " ".join(told.stderr.split())
+
+
+def test_a_voice_that_there_is_not_is_told_at_once_and_a_given_factor_is_not_measured(results, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(machine, "RESULTS", results)
+    monkeypatch.setattr(measuring, "_quick_growth", lambda: pytest.fail("it measured pacing first"))
+    with pytest.raises(UnknownVoice):
+        measuring.figures(Settings(), "nope", measure=True)
+    monkeypatch.setattr(measuring, "_quick_rtf", lambda voice: pytest.fail("it measured what was given"))
+    monkeypatch.setattr(measuring, "_quick_growth", lambda: ROWS)
+    assert measuring.figures(Settings(), "nope", measure=True, rtf=0.25).rtf == 0.25

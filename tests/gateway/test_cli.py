@@ -110,6 +110,12 @@ def test_say_is_heard_and_written(tmp_path):
         (("serve",), {"VOXTRUNK_HTTP_HOST": "0.0.0.0"}, "VOXTRUNK_API_KEYS"),
         (("serve",), {"VOXTRUNK_RTP_PORTS": "many"}, "rtp_ports"),
         (("serve",), {"VOXTRUNK_WEBHOOK_SECRET": "short"}, "VOXTRUNK_WEBHOOK_SECRET"),
+        (
+            ("serve", "--http", "127.0.0.1:0"),
+            {"VOXTRUNK_DEFAULT_VOICE": "nope"},
+            "VOXTRUNK_DEFAULT_VOICE: no",
+        ),
+        (("keys", "add", "a", "--file", "/dev/null", "--days", "1e9"), {}, "--days"),
     ],
 )
 def test_errors_name_what_to_change(arguments, environment, says):

@@ -82,6 +82,10 @@ FAULTS = [
     ("certificate", "change", "VOXTRUNK_TLS_KEY", replace(FIT, tls="key values mismatch"), {}),
     ("certificate", "advice", "in the clear", FIT, {"http_host": "0.0.0.0", "api_keys": ("k",)}),
     ("keys", "advice", "openssl rand", of("keys", shortest=8), {}),
+    ("gRPC", "change", "VOXTRUNK_GRPC_PORT", of("ports", grpc=TAKEN), {}),
+    ("grpcio", "change", "voxtrunk[grpc]", FIT, {"grpc_port": 9090}),
+    ("files", "change", "VOXTRUNK_PROMPTS_FOLDER", replace(FIT, files={"prompts_folder": "gone"}), {}),
+    ("default voice", "change", "VOXTRUNK_DEFAULT_VOICE", replace(FIT, voice="no voice is named 'x'"), {}),
 ]  # fmt: skip
 
 

@@ -60,6 +60,21 @@ def test_a_certificate_without_its_key_is_told(tmp_path):
     assert "No such file" in reading._tls(Settings(tls_certificate=tmp_path / "gone", tls_key=file))
 
 
+def test_what_settings_name_and_is_not_there(tmp_path):
+    assert reading._files(Settings()) == {}
+    file = tmp_path / "file"
+    file.write_text("[")
+    wrong = Settings(prompts_folder=tmp_path / "gone", lexicons_folder=file, providers_file=file)
+    told = reading._files(wrong)
+    assert told["prompts_folder"].endswith("is not there")
+    assert told["lexicons_folder"].endswith("is no folder")
+    assert str(file) in told["providers_file"]
+    assert reading._files(Settings(prompts_folder=tmp_path, speakers_folder=tmp_path)) == {}
+    assert reading._voice(Settings(default_voice="espeak:en-us")) is None
+    assert "nope" in reading._voice(Settings(default_voice="nope"))
+    assert str(file) in reading._voice(Settings(providers_file=file))
+
+
 def test_a_trial_is_made_by_a_child():
     before = os.sched_getscheduler(0)
     settings = Settings(media_realtime=10)
