@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,13 +37,18 @@ def test_a_process_is_given_what_is_named_and_may_be_refused(sleeper, monkeypatc
 
 
 def test_a_neighbour_is_busy_where_it_is_put_and_goes():
-    def spent():
-        return sum(os.times()[2:4])
+    def children():
+        return set(Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split())
 
-    before = spent()
+    before = children()
     with priority.neighbour(1):
-        time.sleep(0.3)
-    assert spent() - before > 0.05
+        (pid,) = children() - before
+        assert os.sched_getaffinity(int(pid)) == {1}
+        until = time.monotonic() + 10
+        while not int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]):  # utime, proc(5)
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    assert children() == before
 
 
 def test_every_priority_is_judged_alone_and_beside_a_busy_process(monkeypatch, tmp_path):

@@ -2,7 +2,8 @@
 
 A block with a title is not run, and its title says why; a command in any other kind of block is a fault. For the
 reader's own machine stand a gateway that the test started, where ``voxtrunk serve`` is typed, for
-``localhost:8080``, and a free port for 40000. ``doctor`` may find that this machine is not fit, and ``size``
+``localhost:8080``, and a free port for 40000. Operations end the gateway, so that page has one of its own, and a
+Redis. ``doctor`` may find that this machine is not fit, and ``size``
 reckons with given figures instead of measuring for half a minute.
 """
 
@@ -16,10 +17,12 @@ import wave
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 from gateway.running import RunningGateway
+from tests.gateway.nodes.conftest import RedisServer
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
@@ -41,6 +44,7 @@ id=$(curl -s localhost:8080/v1/calls --json '{"rtp": {"address": "127.0.0.1", "p
 
 _FUNCTIONS = """
 set -euo pipefail
+redis-cli() { command redis-cli -p "$REDIS_PORT" "$@"; }
 curl() { command curl --fail-with-body --max-time 20 "$@"; }
 voxtrunk() {
     case "$1" in
@@ -94,23 +98,31 @@ FIGURES = {
 }  # fmt: skip
 
 
-def run(page, folder, gateway):
-    """The page's commands in one shell, which waits for what they left in the background; what they printed."""
+def run(page, folder, gateway, **known):
+    """The page's commands in one shell, which waits for what they left in the background; what they printed.
+
+    ``known``: variables that the reader is told to have.
+    """
     (folder / "figures.json").write_text(json.dumps({"figures": FIGURES}))
     script = "\n".join([_FUNCTIONS, BEFORE.get(page, ""), *run_of(page), "wait"])
     place = gateway.url.removeprefix("http://")
-    for here, there in (("localhost:8080", place), ("127.0.0.1:8080", place), ("40000", str(free_port()))):
+    own = ("localhost:8080", "127.0.0.1:8080", "10.0.0.21:8080")
+    for here, there in (*((name, place) for name in own), ("40000", str(free_port()))):
         script = script.replace(here, there)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=50, check=False,
-        env=os.environ | {"PATH": path, "FIGURES": str(folder / "figures.json")},
+        env=os.environ | {"PATH": path, "FIGURES": str(folder / "figures.json")} | known,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "quickstart.md" and run_of(page)])
+OWN = ("quickstart.md", "operations.md")
+"""Pages with a test of their own."""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN and run_of(page)])
 def test_commands_of_a_page_are_carried_out(page, gateway, tmp_path):
     run(page, tmp_path, gateway)
 
@@ -123,6 +135,28 @@ def test_the_quick_start_ends_with_a_recording(gateway, tmp_path):
         pcm = np.frombuffer(heard.readframes(heard.getnframes()), "<i2")
         assert 2 < len(pcm) / heard.getframerate() < 20
     assert np.abs(pcm).max() > 3000
+
+
+def test_operations_drain_a_gateway_that_then_ends_and_its_events_are_read_later(tmp_path):
+    redis = RedisServer(tmp_path)
+    redis.start()
+    keys = tmp_path / "keys.toml"
+    keys.write_text('[[keys]]\nname = "boss"\nkey = "boss-key"\nadmin = true\n')
+    try:
+        with RunningGateway(rtp_ports="18100-18199", redis_url=redis.url, api_keys_file=keys) as own:
+            headers = {"X-API-Key": "boss-key"}
+            rtp = {"address": "127.0.0.1", "port": free_port()}
+            call = httpx.post(f"{own.url}/v1/calls", json={"rtp": rtp}, headers=headers).json()
+            httpx.delete(f"{own.url}/v1/calls/{call['id']}", headers=headers).raise_for_status()
+            told = run(
+                "operations.md", tmp_path, own,
+                KEY="boss-key", PID=str(own.process.pid), REDIS_PORT=str(redis.port),
+            )  # fmt: skip
+            assert own.process.wait(20) == 0
+    finally:
+        redis.kill()
+    assert '"draining":true' in told
+    assert told.index("call.opened") < told.index("call.closed")
 
 
 @pytest.mark.parametrize("page", PAGES)
