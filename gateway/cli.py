@@ -70,8 +70,22 @@ def _settings(**given: Any) -> Settings:
         ]
         _fail("the settings are not right:\n" + "\n".join(lines), _USAGE)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        file = os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml")
-        _fail(f"{file} (VOXTRUNK_CONFIG) is not TOML: {error}", _USAGE)
+        file = os.environ.get("VOXTRUNK_CONFIG") or "voxtrunk.toml"
+        why = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else f"is not TOML: {error}"
+        _fail(f"{file} (VOXTRUNK_CONFIG) {why}", _USAGE)
+
+
+def _cores(settings: Settings) -> None:
+    """Ends where the settings name cores that this process may not use."""
+    usable = os.sched_getaffinity(0)
+    for name in ("media_cpus", "other_cpus"):
+        if absent := sorted(set(getattr(settings, name)) - usable):
+            _fail(f"VOXTRUNK_{name.upper()} names {absent}: this process may use {sorted(usable)}", _USAGE)
+
+
+def _place(wav: Path | None) -> None:
+    if wav is not None and not wav.parent.is_dir():
+        _fail(f"--wav {wav}: there is no folder {wav.parent}", _USAGE)
 
 
 @app.command()
@@ -124,6 +138,7 @@ def serve(
             read_plan(settings.providers_file)
         except BadProviders as error:
             _fail(f"VOXTRUNK_PROVIDERS_FILE: {error}")
+    _cores(settings)
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
 
@@ -160,6 +175,7 @@ def say(
 
     from voxtrunk.client import ClientError
 
+    _place(wav)
     address, port = _host_port(to)
     order: OpenCall = {"rtp": {"address": address, "port": port}, "codec": codec, "silence": "suppress"}
     if voice is not None:

@@ -7,6 +7,7 @@ Each is read, strongest first, from the command line (where it has a switch), th
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import ipaddress
 import json
@@ -408,8 +409,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, environment, then the TOML file."""
-        file = Path(os.environ.get("VOXTRUNK_CONFIG", "voxtrunk.toml"))
+        """Command line, environment, then the TOML file.
+
+        Raises OSError when the file that VOXTRUNK_CONFIG names is not there.
+        """
+        named = os.environ.get("VOXTRUNK_CONFIG")
+        file = Path(named or "voxtrunk.toml")
+        if named and not file.is_file():
+            raise FileNotFoundError(errno.ENOENT, "there is no such file", named)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
     @property

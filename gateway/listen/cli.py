@@ -112,6 +112,8 @@ def listen_command(
 
     if wav is not None and not audio:
         raise typer.BadParameter("--wav needs --audio")
+    if wav is not None and not wav.parent.is_dir():
+        raise typer.BadParameter(f"--wav {wav}: there is no folder {wav.parent}")
     live = Console(stderr=True)
     try:
         report = listen(

@@ -116,6 +116,12 @@ def test_say_is_heard_and_written(tmp_path):
             "VOXTRUNK_DEFAULT_VOICE: no",
         ),
         (("keys", "add", "a", "--file", "/dev/null", "--days", "1e9"), {}, "--days"),
+        (("serve",), {"VOXTRUNK_MEDIA_CPUS": "4095"}, "VOXTRUNK_MEDIA_CPUS names [4095]"),
+        (("serve",), {"VOXTRUNK_OTHER_CPUS": "4095"}, "VOXTRUNK_OTHER_CPUS names [4095]"),
+        (("doctor",), {"VOXTRUNK_CONFIG": "/nowhere"}, "/nowhere (VOXTRUNK_CONFIG) cannot be read"),
+        (("doctor",), {"VOXTRUNK_CONFIG": "/tmp"}, "/tmp (VOXTRUNK_CONFIG) cannot be read"),
+        (("say", "x", "--to", "127.0.0.1:4000", "--wav", "/nowhere/x.wav"), {}, "no folder /nowhere"),
+        (("listen", "--port", "0", "--wav", "/nowhere/x.wav"), {}, "/nowhere"),
     ],
 )
 def test_errors_name_what_to_change(arguments, environment, says):
