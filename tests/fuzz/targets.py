@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -232,9 +232,12 @@ def frames(data: bytes) -> None:
 
 
 def bodies(data: bytes) -> None:
-    """A JSON body, as each kind of request."""
+    """A JSON body, as each kind of request; what begins with ``*`` is a recipe of one instead.
+
+    Chance hardly ever writes JSON, let alone a request's.
+    """
     try:
-        value = body.parse(data)
+        value = _composed(data[1:], *_members()) if data[:1] == b"*" else body.parse(data)
     except json.JSONDecodeError:
         return
     for kind in _BODIES:
@@ -248,7 +251,46 @@ _BODIES: Final = (
     requests.SayRest,
     requests.SendDtmf,
     requests.PlayBackground,
+    requests.Synthesize,
 )
+_DEEPEST: Final = 4
+
+
+@cache
+def _members() -> tuple[list[str], list[Any]]:
+    """Names of the requests' members, and values that some of them may have or stand at the edge of it."""
+    names: list[str] = []
+    values: list[Any] = [None, True, 0, -1, 20, 1e308, 2**63, 10**400, "", "\ufffd", "127.0.0.1"]
+
+    def collect(schema: object) -> None:
+        if isinstance(schema, dict):
+            names.extend(name for name in schema.get("properties", ()) if name not in names)
+            values.extend(value for value in schema.get("enum", ()) if value not in values)
+            schema = list(schema.values())
+        for each in schema if isinstance(schema, list) else ():
+            collect(each)
+
+    for kind in _BODIES:
+        collect(kind.model_json_schema())
+    return names, values
+
+
+def _composed(data: bytes, names: list[str], values: list[Any]) -> dict[str, Any]:
+    """A mapping by recipe: an octet for what comes next, one for which; text is what follows, to a zero."""
+    left = iter(data)
+
+    def text() -> str:
+        return bytes(itertools.takewhile(bool, left)).decode(errors="replace")
+
+    def value(depth: int) -> Any:
+        what, which = next(left, 0), next(left, 0)
+        if what % 4 == 0 and depth < _DEEPEST:
+            return {names[next(left, 0) % len(names)]: value(depth + 1) for _ in range(which % 8)}
+        if what % 4 == 1 and depth < _DEEPEST:
+            return [value(depth + 1) for _ in range(which % 8)]
+        return text() if what % 4 == 2 else values[which % len(values)]
+
+    return {names[octet % len(names)]: value(1) for octet in left}
 
 
 def names(data: bytes) -> None:
@@ -268,8 +310,9 @@ _PREFIX: Final = httpx.URL("https://cdn.example.com/a/")
 
 
 def settings(data: bytes) -> None:
-    """voxtrunk.toml; every sixteenth as the command reads it, which takes a hundred times as long."""
-    if len(data) % 16 == 0:
+    """voxtrunk.toml, or after ``*`` a recipe of one; every sixteenth as the command reads it, which is slow."""
+    recipe = data[:1] == b"*"
+    if len(data) % 16 == 0 and not recipe:
         os.environ["VOXTRUNK_CONFIG"] = str(_file("voxtrunk.toml", data))
         try:
             with contextlib.suppress(typer.Exit), contextlib.redirect_stderr(io.StringIO()):
@@ -278,7 +321,7 @@ def settings(data: bytes) -> None:
             del os.environ["VOXTRUNK_CONFIG"]
         return
     try:
-        values = tomllib.loads(data.decode())
+        values = _composed(data[1:], *_settings()) if recipe else tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         return
     os.environ["VOXTRUNK_CONFIG"] = os.devnull
@@ -287,6 +330,28 @@ def settings(data: bytes) -> None:
             Settings(**{name: value for name, value in values.items() if not name.startswith("_")})
     finally:
         del os.environ["VOXTRUNK_CONFIG"]
+
+
+@cache
+def _settings() -> tuple[list[str], list[Any]]:
+    """Names of settings, and values that some of them may have or stand at the edge of it."""
+    fields = Settings.model_fields.values()
+    defaults = [field.get_default(call_default_factory=True, validated_data={}) for field in fields]
+    values = [each for each in defaults if isinstance(each, str | int | float)]
+    edges = [
+        True,
+        0,
+        -1,
+        10**400,
+        "",
+        "127.0.0.1:5060",
+        "10.0.0.0/8",
+        "20000-20001",
+        "a=b",
+        "https://x/",
+        "~x",
+    ]
+    return list(Settings.model_fields), [*values, *edges]
 
 
 def keys(data: bytes) -> None:
