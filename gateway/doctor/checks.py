@@ -412,6 +412,8 @@ def _tls(s: Settings, facts: Facts) -> Iterator[Finding]:
 
 
 def _files(s: Settings, facts: Facts) -> Iterator[Finding]:
+    for name, near in facts.misspelt.items():
+        yield Finding("settings", "advice", f"{name} is in the environment and is no setting", f"{near}?")
     for name, why in facts.files.items():
         yield Finding("files", "change", why, f"VOXTRUNK_{name.upper()}: what is there, or leave it out")
     if facts.voice is not None:

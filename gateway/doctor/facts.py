@@ -118,5 +118,7 @@ class Facts:
     tls: str | None
     files: Mapping[str, str] = field(default_factory=dict)
     """Why what a setting names cannot be used, by the setting."""
+    misspelt: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that are no settings, and the setting that each is like."""
     voice: str | None = None
     """Why the default voice does not speak; None: it is there."""

@@ -11,7 +11,9 @@ import socket
 import ssl
 import time
 import urllib.request
+from collections.abc import Mapping
 from contextlib import closing, suppress
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -60,6 +62,7 @@ def read(settings: Settings) -> Facts:
         keys=_keys(settings),
         tls=_tls(settings),
         files=_files(settings),
+        misspelt=_misspelt(os.environ),
         voice=_voice(settings),
     )
 
@@ -261,6 +264,18 @@ def _files(s: Settings) -> dict[str, str]:
         except BadProviders as error:
             wrong["providers_file"] = " ".join(str(error).split())
     return wrong
+
+
+def _misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like settings of ours, and what may be meant: nothing else would tell of them."""
+    known = [name.upper() for name in Settings.model_fields]
+    found: dict[str, str] = {}
+    for name in environment:
+        prefix, _, rest = name.partition("_")
+        if prefix == "VOXTRUNK" and rest not in known:
+            for near in get_close_matches(rest, known, n=1, cutoff=0.8):
+                found[name] = f"VOXTRUNK_{near}"
+    return found
 
 
 def _gpu() -> Gpu:

@@ -85,6 +85,7 @@ FAULTS = [
     ("gRPC", "change", "VOXTRUNK_GRPC_PORT", of("ports", grpc=TAKEN), {}),
     ("grpcio", "change", "voxtrunk[grpc]", FIT, {"grpc_port": 9090}),
     ("files", "change", "VOXTRUNK_PROMPTS_FOLDER", replace(FIT, files={"prompts_folder": "gone"}), {}),
+    ("settings", "advice", "VOXTRUNK_X?", replace(FIT, misspelt={"VOXTRUNK_XX": "VOXTRUNK_X"}), {}),
     ("default voice", "change", "VOXTRUNK_DEFAULT_VOICE", replace(FIT, voice="no voice is named 'x'"), {}),
 ]  # fmt: skip
 

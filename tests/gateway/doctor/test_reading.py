@@ -75,6 +75,18 @@ def test_what_settings_name_and_is_not_there(tmp_path):
     assert str(file) in reading._voice(Settings(providers_file=file))
 
 
+def test_a_setting_that_is_misspelt_is_found_and_what_others_put_there_is_not():
+    right = dict.fromkeys(
+        ("VOXTRUNK_RTP_PORTS", "VOXTRUNK_CONFIG", "VOXTRUNK_VENV", "VOXTRUNK_KEY", "PATH"), ""
+    )
+    kubernetes = dict.fromkeys(("VOXTRUNK_PORT", "VOXTRUNK_SERVICE_HOST", "VOXTRUNK_PORT_8080_TCP"), "")
+    wrong = {"VOXTRUNK_RTP_PORT": "1-2", "VOXTRUNK_HTPP_HOST": "x"}
+    assert reading._misspelt(right | kubernetes | wrong) == {
+        "VOXTRUNK_RTP_PORT": "VOXTRUNK_RTP_PORTS",
+        "VOXTRUNK_HTPP_HOST": "VOXTRUNK_HTTP_HOST",
+    }
+
+
 def test_a_trial_is_made_by_a_child():
     before = os.sched_getscheduler(0)
     settings = Settings(media_realtime=10)
