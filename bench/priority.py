@@ -15,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,16 +25,17 @@ import numpy as np
 
 from bench.judge import judge
 from bench.machine import stolen_seconds
+from bench.peers.ladder import FILE_S, write_speech
 from bench.peers.peer import OTHER_CPU, SENDER_CPU, Missing
 from bench.tables import measured, source, table
-from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from bench.traffic import Callers
 from bench.under_test import default_settings, workers
 from gateway.listen.process import ReceiverProcess
 from gateway.listen.receiver import Capture
 from gateway.running import RunningGateway
 
 _SETTLE_S: Final = 2.0
-_TEXTS: Final = 20
+_AT_ONCE: Final = 16
 _OPENINGS_A_SECOND: Final = 60
 _REQUESTS_A_SECOND: Final = 20
 _PORTS: Final = "20000-20031"
@@ -77,15 +79,24 @@ def run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
 async def _run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
     ways = list(itertools.product(manners().items(), (False, True)))
     lasts = turns * len(ways) * (seconds + _SETTLE_S) + legs / _OPENINGS_A_SECOND
-    pinned: dict[str, Any] = {"media_cpus": SENDER_CPU, "other_cpus": OTHER_CPU, "rtp_ports": _PORTS}
     windows: dict[tuple[str, bool], list[tuple[int, int, float]]] = {}
     with (
-        RunningGateway(cpus=(OTHER_CPU,), **pinned) as gateway,
+        tempfile.TemporaryDirectory() as folder,
+        RunningGateway(
+            cpus=(OTHER_CPU,),
+            media_cpus=SENDER_CPU,
+            other_cpus=OTHER_CPU,
+            rtp_ports=_PORTS,
+            prompts_folder=folder,
+            max_calls=legs + 100,
+            media_limit=1,
+        ) as gateway,
         ReceiverProcess("0.0.0.0", [0], cpu=OTHER_CPU, realtime=True) as receiver,
     ):
         (media,) = workers(gateway, "media")
         callers = Callers(gateway.url, receiver.local_ports, apart=True)
-        calls = await callers.open_speaking(legs, texts(_TEXTS, int(lasts / PARAGRAPH_SECONDS) + 2), 1)
+        name = write_speech(Path(folder)).wav.stem
+        calls = await _open(callers, legs, name, int(lasts / FILE_S) + 2)
         traffic = asyncio.create_task(callers.churn(_REQUESTS_A_SECOND, time.monotonic() + lasts))
         for (name, priority), busy in ways * turns:
             give(media, *priority)
@@ -105,6 +116,20 @@ async def _run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
         | _judged(capture, ssrcs, among)
         for (name, busy), among in windows.items()
     ]
+
+
+async def _open(callers: Callers, legs: int, prompt: str, times: int) -> list[dict[str, Any]]:
+    """Calls that play a prompt so many times: no speech is to be made for them, which might be refused."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one() -> dict[str, Any]:
+        async with gate:
+            call = await callers.open()
+            for _ in range(times):
+                await callers.ask("POST", f"/v1/calls/{call['id']}/utterances", {"prompt": prompt})
+            return call
+
+    return await asyncio.gather(*(one() for _ in range(legs)))
 
 
 def _judged(capture: Capture, ssrcs: Any, windows: list[tuple[int, int, float]]) -> dict[str, Any]:

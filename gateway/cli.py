@@ -76,11 +76,18 @@ def _settings(**given: Any) -> Settings:
 
 
 def _cores(settings: Settings) -> None:
-    """Ends where the settings name cores that this process may not use."""
-    usable = os.sched_getaffinity(0)
+    """Ends where the settings name none but cores that no process of ours may use."""
+    before = os.sched_getaffinity(0)  # which may be fewer than workers can have
     for name in ("media_cpus", "other_cpus"):
-        if absent := sorted(set(getattr(settings, name)) - usable):
-            _fail(f"VOXTRUNK_{name.upper()} names {absent}: this process may use {sorted(usable)}", _USAGE)
+        if cpus := getattr(settings, name):
+            try:
+                os.sched_setaffinity(0, cpus)
+            except OSError as error:
+                _fail(
+                    f"VOXTRUNK_{name.upper()} names {list(cpus)}: {error.strerror}: they may not be used",
+                    _USAGE,
+                )
+    os.sched_setaffinity(0, before)
 
 
 def _place(wav: Path | None) -> None:

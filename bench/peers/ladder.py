@@ -36,7 +36,7 @@ CLOCK_PPM: Final = 1000.0
 _PROOF_LEGS: Final = 10
 """On rungs no larger than this the receiver keeps the audio, and each leg's is compared with the file."""
 
-_FILE_S: Final = 120
+FILE_S: Final = 120
 _AU_MULAW: Final = 1
 _READY_S: Final = 30.0
 _RIGHT: Final = 0.999
@@ -47,12 +47,12 @@ _TEXT: Final = (
 
 
 def write_speech(folder: Path) -> Recording:
-    """`_FILE_S` seconds of speech: WAV (16 bit, 8 kHz), the mu-law octets that it was decoded from, and .au."""
+    """`FILE_S` seconds of speech: WAV (16 bit, 8 kHz), the mu-law octets that it was decoded from, and .au."""
     octets, number = b"", 0
-    while len(octets) < _FILE_S * LINE_RATE:
+    while len(octets) < FILE_S * LINE_RATE:
         number += 1
         octets += encode_text(_TEXT.format(number), None, "PCMU", default_settings())
-    octets = octets[: _FILE_S * LINE_RATE]
+    octets = octets[: FILE_S * LINE_RATE]
     files = Recording(folder / "speech.wav", folder / "speech.ul", folder / "speech.au")
     write_wav(files.wav, decode(Law.PCMU, np.frombuffer(octets, np.uint8)), LINE_RATE)
     files.ulaw.write_bytes(octets)
