@@ -415,7 +415,7 @@ class Settings(BaseSettings):
         """
         named = os.environ.get("VOXTRUNK_CONFIG")
         file = Path(named or "voxtrunk.toml")
-        if named and not file.is_file():
+        if named and (not file.exists() or file.is_dir()):
             raise FileNotFoundError(errno.ENOENT, "there is no such file", named)
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
