@@ -138,8 +138,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
             order = await self._order(key, request, time.monotonic_ns())
             async with order.take(self._here, "grpc", key, words=True) as take:
                 await take.say(order.say)
-                async for event in _events(take, order):
-                    await context.write(event)
+                await _write_out(context, _events(take, order))
 
     async def Write(self, requests: AsyncIterator[pb.WriteRequest], context: Any) -> None:
         """A text that is being written."""
@@ -156,8 +155,7 @@ class Speech(speech_pb2_grpc.SpeechServicer):
                 writing = asyncio.create_task(_write(take, opened.id, requests))
                 writing.add_done_callback(partial(_stop_if_failed, take))
                 try:
-                    async for event in _events(take, order):
-                        await context.write(event)
+                    await _write_out(context, _events(take, order))
                     if writing.done():
                         writing.result()
                 finally:
@@ -216,6 +214,15 @@ class Speech(speech_pb2_grpc.SpeechServicer):
         name = "pcm" if not manner.encoding else pb.Encoding.Name(manner.encoding).lower()
         sound = sound_of(name, manner.sample_rate or 8000, field="encoding")
         return replace(await order_of(self._here, key, body, requested_ns), sound=sound)
+
+
+async def _write_out(context: Any, events: AsyncIterator[pb.SpeechEvent]) -> None:
+    """All of them, or until the client has left."""
+    async for event in events:
+        try:
+            await context.write(event)
+        except grpc.aio.InternalError:  # it left meanwhile
+            return
 
 
 async def _write(take: Take, uid: str, requests: AsyncIterator[pb.WriteRequest]) -> None:
