@@ -24,7 +24,7 @@ FEATURES = MELS + 2
 OVERLAP_GAIN = 1.125  # the sum of three squared periodic Hann windows
 
 MEL_FLOOR = 1e-3
-_MEL_CENTRE, _MEL_SCALE = -2.5, 2.5
+MEL_CENTRE, MEL_SCALE = -2.5, 2.5
 F0_CENTRE, F0_SCALE = 5.0, 0.4  # natural log of Hz: 148 Hz
 
 
@@ -64,14 +64,14 @@ def pack(mels: Floats, hz: Floats) -> Floats:
     if voiced.any():
         at = np.flatnonzero(voiced)
         log_f0 = np.interp(np.arange(len(hz)), at, np.log(hz[at]))
-    columns = [(mels - _MEL_CENTRE) / _MEL_SCALE, (log_f0[:, None] - F0_CENTRE) / F0_SCALE, voiced[:, None]]
+    columns = [(mels - MEL_CENTRE) / MEL_SCALE, (log_f0[:, None] - F0_CENTRE) / F0_SCALE, voiced[:, None]]
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
 def unpack(features: Floats) -> tuple[Floats, Floats]:
     """Log-mels [T, 40] and F0 in Hz [T], 0 where unvoiced, of scaled features [T, 42]."""
     hz = np.where(features[:, VOICING] > 0.5, f0_hz(features[:, F0]), 0)
-    return features[:, :MELS] * _MEL_SCALE + _MEL_CENTRE, hz.astype(np.float32)
+    return features[:, :MELS] * MEL_SCALE + MEL_CENTRE, hz.astype(np.float32)
 
 
 def f0_hz(scaled: Floats) -> Floats:

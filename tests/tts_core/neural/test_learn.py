@@ -53,6 +53,8 @@ def test_a_lesson_adds_up(teacher: Teacher, text: str) -> None:
     assert lesson.durations.sum() * HOP == len(lesson.audio)
     assert (lesson.durations[0], lesson.durations[-1]) == (3, 6)
     assert lesson.durations.min() >= 0
+    assert np.abs(np.cumsum(lesson.exact) - np.cumsum(lesson.durations)).max() <= 0.5 + 1e-4
+    assert np.any(lesson.exact != lesson.durations)
     assert 0.02 < np.sqrt(np.mean(lesson.audio**2)) < 0.5
 
 
@@ -129,7 +131,7 @@ def test_a_corpus_comes_back(corpus: Corpus) -> None:
     for item in corpus.items:
         assert len(item.features) * HOP == len(item.audio)
         assert item.durations.sum() == len(item.features)
-        assert len(item.ids) == len(item.durations)
+        assert len(item.ids) == len(item.durations) == len(item.exact)
         assert set(item.features[:, VOICING]) == {0.0, 1.0}
     level = np.sqrt(np.mean(np.concatenate([item.audio for item in corpus.training]) ** 2))
     assert abs(level / corpora.LEVEL - 1) < 0.01
@@ -143,6 +145,7 @@ def test_more_clauses_are_kept_for_their_durations_alone(corpus: Corpus, tmp_pat
     for one, other in zip(made.readings, back.readings, strict=True):
         assert np.array_equal(one.ids, other.ids)
         assert np.array_equal(one.durations, other.durations)
+        assert np.array_equal(one.exact, other.exact)
 
 
 def test_a_dark_voice_is_lifted_where_a_telephone_hears() -> None:

@@ -52,6 +52,10 @@ def train(
     acoustic: Minutes = 30,
     timing: Minutes = 10,
     tune: Minutes = 8,
+    pace: Annotated[
+        float,
+        typer.Option(help="share of the usual learning rates: less for a voice that goes on from itself"),
+    ] = 1.0,
     seed: int = 0,
     start: Annotated[
         str | None, typer.Option(help="a voice to begin from: neural:NAME, a package's or working folder")
@@ -59,7 +63,7 @@ def train(
 ) -> None:
     """Train on what was prepared; run it again to go on where it was interrupted."""
     minutes = {"vocoder": vocoder, "acoustic": acoustic, "timing": timing, "tune": tune}
-    recipe.train(work, minutes, seed, recipe.find_start(start) if start is not None else None)
+    recipe.train(work, minutes, seed, recipe.find_start(start) if start is not None else None, pace)
 
 
 @app.command()

@@ -5,10 +5,9 @@ Each espeak phoneme takes 0, 1 or 2 of flite's phones; the cost says how unlike 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 # espeak (en-us) to ARPAbet as flite writes it; a space parts the two phones of one phoneme, "|" choices
 _SAME = {
@@ -42,27 +41,26 @@ class Alignment:
 def align(phonemes: Sequence[str], phones: Sequence[str]) -> Alignment:
     """Match espeak `phonemes` with flite `phones`, in order. An unclaimed phone joins the one before it."""
     rows, columns = len(phonemes), len(phones)
-    best = np.full((rows + 1, columns + 1), np.inf)
-    step = np.zeros(
-        (rows + 1, columns + 1), np.int64
-    )  # how many phones the phoneme took; -1: unclaimed phone
-    best[0] = np.arange(columns + 1) * _UNCLAIMED
-    step[0] = -1
-    for row in range(1, rows + 1):
-        name = phonemes[row - 1]
+    above = [column * _UNCLAIMED for column in range(columns + 1)]
+    step = [[-1] * (columns + 1)]  # how many phones the phoneme took; -1: unclaimed phone
+    for name in phonemes:
+        skip, best, taken = _skip_cost(name), [0.0] * (columns + 1), [0] * (columns + 1)
         for column in range(columns + 1):
-            options = [(best[row - 1, column] + _skip_cost(name), 0)]
-            if column:
-                options.append((best[row - 1, column - 1] + _cost(name, phones[column - 1 : column]), 1))
-                options.append((best[row, column - 1] + _UNCLAIMED, -1))
-            if column > 1:
-                options.append((best[row - 1, column - 2] + _cost(name, phones[column - 2 : column]), 2))
-            best[row, column], step[row, column] = min(options)
+            cost, took = above[column] + skip, 0
+            if column and (other := above[column - 1] + _cost(name, phones[column - 1])) < cost:
+                cost, took = other, 1
+            if column and (other := best[column - 1] + _UNCLAIMED) <= cost:
+                cost, took = other, -1
+            if column > 1 and (other := above[column - 2] + _cost(name, *phones[column - 2 : column])) < cost:
+                cost, took = other, 2
+            best[column], taken[column] = cost, took
+        step.append(taken)
+        above = best
     ends = [0] * rows
     row, column, single = rows, columns, 0
     pending = columns
     while row:
-        taken = int(step[row, column])
+        taken = step[row][column]
         if taken < 0:
             column -= 1
             continue
@@ -71,16 +69,17 @@ def align(phonemes: Sequence[str], phones: Sequence[str]) -> Alignment:
         pending = column
         row -= 1
         single += taken == 1
-    return Alignment(tuple(ends), float(best[rows, columns]), single)
+    return Alignment(tuple(ends), above[columns], single)
 
 
 def _skip_cost(name: str) -> float:
     return 0.1 if name not in _CHOICES else _SKIPPED  # marks such as ";" have no sound of their own
 
 
-def _cost(name: str, phones: Sequence[str]) -> float:
+@functools.cache
+def _cost(name: str, *phones: str) -> float:
     choices = _CHOICES.get(name, ())
-    if tuple(phones) in choices:
+    if phones in choices:
         return 0.0
     if not choices or len(phones) > 1:
         return 2.5

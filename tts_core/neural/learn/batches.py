@@ -43,9 +43,9 @@ def clauses(items: Sequence[Item]) -> Clauses:
 
 
 def readings(items: Sequence[Reading]) -> tuple[Tensor, Tensor]:
-    """The arguments of `acoustic.timing_loss`: ids [B, P, 3] and durations [B, P], padded with zeros."""
+    """The arguments of `acoustic.timing_loss`: ids [B, P, 3] and exact durations [B, P], padded with zeros."""
     tokens = max(len(item.ids) for item in items)
-    return _padded([item.ids for item in items], tokens), _padded([item.durations for item in items], tokens)
+    return _padded([item.ids for item in items], tokens), _padded([item.exact for item in items], tokens)
 
 
 def by_length(items: Sequence[_Any], size: int, dice: np.random.Generator) -> list[list[_Any]]:

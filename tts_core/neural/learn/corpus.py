@@ -29,11 +29,15 @@ LEVEL = 0.08  # RMS of full scale that the corpus is brought to: about -22 dBov
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """How long each token of a clause lasts: `ids` int64[P, 3], `durations` int64[P] in frames."""
+    """How long each token of a clause lasts: `ids` int64[P, 3], `durations` int64[P] in frames.
+
+    `exact` float32[P] are the teacher's own, before they were rounded to frames.
+    """
 
     text: str
     ids: NDArray[np.int64]
     durations: NDArray[np.int64]
+    exact: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,11 +74,18 @@ class Corpus:
 
 
 def make(
-    teacher: Teacher, learn: Iterable[str], test: Iterable[str], folder: Path, timed: Iterable[str] = ()
+    teacher: Teacher,
+    learn: Iterable[str],
+    test: Iterable[str],
+    folder: Path,
+    timed: Iterable[str] = (),
+    known: Iterable[str] = (),
 ) -> Corpus:
     """Have `teacher` say all texts, and cache it in `folder`. Texts that it reads otherwise are left out.
 
-    Of `timed` only the durations are kept. Raises CannotTeach when nothing to learn or to test is left.
+    Of `timed` only the durations are kept. `known` are phonemes of the voice that this one goes on from: they
+    stay in the alphabet even if nothing here has them. Raises CannotTeach when nothing to learn or to test is
+    left.
     """
     lessons, testing = list(_say(teacher, learn, "learning")), list(_say(teacher, test, "held out"))
     if not lessons or not testing:
@@ -83,7 +94,7 @@ def make(
         )
     heard = [lift(lesson.audio) if teacher.dark else lesson.audio for lesson in (*lessons, *testing)]
     gain = LEVEL / _loudness(heard)
-    ids = alphabet([one.name for lesson in lessons for one in lesson.phonemes])
+    ids = alphabet([*known, *(one.name for lesson in lessons for one in lesson.phonemes)])
     reach = _reach([audio * gain for audio in heard[:_LISTENED]])
     items = [
         _item(lesson, ids, np.clip(audio * gain, -1, 1), reach)
@@ -107,13 +118,14 @@ def _loudness(audio: Sequence[Floats]) -> float:
 
 
 def _reading(lesson: Lesson, ids: dict[str, int]) -> Reading:
-    return Reading(lesson.text, tokens(lesson.phonemes, ids, tone_of(lesson.text)).ids, lesson.durations)
+    read = tokens(lesson.phonemes, ids, tone_of(lesson.text))
+    return Reading(lesson.text, read.ids, lesson.durations, lesson.exact)
 
 
 def _item(lesson: Lesson, ids: dict[str, int], audio: Floats, reach: tuple[float, float]) -> Item:
     read = _reading(lesson, ids)
     features = pack(log_mels(audio), _hz(audio, reach))
-    return Item(read.text, read.ids, read.durations, features, audio)
+    return Item(read.text, read.ids, read.durations, read.exact, features, audio)
 
 
 def _reach(heard: Sequence[Floats]) -> tuple[float, float]:
@@ -136,7 +148,7 @@ def _hz(audio: Floats, reach: tuple[float, float]) -> Floats:
 def _save(corpus: Corpus, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     everything: list[Reading] = [*corpus.items, *corpus.readings]
-    for name in ("ids", "durations"):
+    for name in ("ids", "durations", "exact"):
         np.save(folder / f"{name}.npy", np.concatenate([getattr(each, name) for each in everything]))
     for name in ("features", "audio"):
         np.save(folder / f"{name}.npy", np.concatenate([getattr(item, name) for item in corpus.items]))
@@ -157,22 +169,22 @@ def _save(corpus: Corpus, folder: Path) -> None:
 def load(folder: Path) -> Corpus:
     """The corpus cached in `folder`. Raises FileNotFoundError."""
     about = json.loads((folder / _ABOUT).read_text())
-    ids, durations, features, audio = (
-        np.load(folder / f"{name}.npy") for name in ("ids", "durations", "features", "audio")
+    ids, durations, exact, features, audio = (
+        np.load(folder / f"{name}.npy") for name in ("ids", "durations", "exact", "features", "audio")
     )
     items: list[Item] = []
     readings: list[Reading] = []
     token, frame = 0, 0
     for text, count in zip(about["texts"], about["tokens"], strict=True):
-        read = Reading(text, ids[token : token + count], durations[token : token + count])
+        mine = slice(token, token + count)
+        read = Reading(text, ids[mine], durations[mine], exact[mine])
         token += count
         if len(items) == about["items"]:
             readings.append(read)
             continue
         end = frame + int(read.durations.sum())
-        items.append(
-            Item(text, read.ids, read.durations, features[frame:end], audio[frame * HOP : end * HOP])
-        )
+        heard = features[frame:end], audio[frame * HOP : end * HOP]
+        items.append(Item(text, read.ids, read.durations, read.exact, *heard))
         frame = end
     held_out, phonemes = about["held_out"], about["phonemes"]
     return Corpus(about["teacher"], about["language"], phonemes, items, held_out, readings)

@@ -32,7 +32,8 @@ class VoiceTeacher:
             raise NoLesson(f"no phonemes for {text[:64]!r}")
         score = speech.compose(self._runtime, tokens(phonemes, self._ids, tone_of(text)), 1.0)
         audio = np.concatenate(list(speech.frames(self._runtime, score)))
-        return Lesson(text, tuple(phonemes), np.diff(score.ends, prepend=0), audio)
+        lasting = np.diff(score.ends, prepend=0)
+        return Lesson(text, tuple(phonemes), lasting, lasting.astype(np.float32), audio)
 
     def audio(self, text: str) -> Floats:
         """The same audio, by itself."""

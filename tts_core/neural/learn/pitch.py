@@ -56,10 +56,10 @@ def _correlations(
 
 @functools.cache
 def _moves(first: int, last: int) -> NDArray[np.float64]:
-    """What going from one state to another costs, [states, states]; the last state is "unvoiced"."""
+    """What coming to one state from another costs, [to, from]; the last state is "unvoiced"."""
     logs = np.log(np.arange(first, last + 1))
     cost = np.full((len(logs) + 1, len(logs) + 1), _SWITCH_COST)
-    cost[:-1, :-1] = np.minimum(_MOVE_COST * np.abs(logs[:, None] - logs), 1.0)
+    cost[:-1, :-1] = np.minimum(_MOVE_COST * np.abs(logs[:, None] - logs), 1.0)  # either way
     cost[-1, -1] = 0
     return cost
 
@@ -71,10 +71,11 @@ def _best_path(score: NDArray[np.float64], first: int, last: int) -> NDArray[np.
     moves = _moves(first, last)
     came_from = np.zeros((count, lags + 1), np.int64)
     total = np.zeros(lags + 1)
+    states = np.arange(lags + 1)
     for frame in range(count):
-        reached = total[:, None] - moves
-        came_from[frame] = np.argmax(reached, axis=0)
-        total = reached[came_from[frame], np.arange(lags + 1)] + earned[frame]
+        reached = total - moves
+        came_from[frame] = np.argmax(reached, axis=1)
+        total = reached[states, came_from[frame]] + earned[frame]
     path = np.zeros(count, np.int64)
     state = int(np.argmax(total))
     for frame in range(count - 1, -1, -1):

@@ -119,14 +119,22 @@ def _made_up(tag: str, amount: Amount, seed: int) -> tuple[list[str], list[str],
     return learn, timed, [*itertools.islice(fresh, amount.held_out), *spoken]
 
 
-def train(work: Path, minutes: float | dict[str, float], seed: int, start: Path | None) -> None:
-    """Train what is not yet trained, `minutes` of processor time in all or for each stage; see learn.train."""
+def train(
+    work: Path, minutes: float | dict[str, float], seed: int, start: Path | None, pace: float = 1.0
+) -> None:
+    """Train what is not yet trained, `minutes` of processor time in all or for each stage; see learn.train.
+
+    `pace` is the share of the usual learning rates.
+    """
     from tts_core.neural.learn import train as training
 
     shares = (
         minutes if isinstance(minutes, dict) else {name: minutes * part for name, part in _SHARES.items()}
     )
-    stages = {name: replace(stage, minutes=shares[name]) for name, stage in training.DEFAULTS.items()}
+    stages = {
+        name: replace(stage, minutes=shares[name], rate=stage.rate * pace)
+        for name, stage in training.DEFAULTS.items()
+    }
     training.train(corpora.load(work / "corpus"), work, stages, seed, start)
 
 

@@ -38,11 +38,15 @@ class NoLesson(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """`audio` float32[n] at 8 kHz; `durations` int64[len(phonemes) + 2] in frames, which add up to its length."""
+    """`audio` float32[n] at 8 kHz; `durations` int64[len(phonemes) + 2] in frames, which add up to its length.
+
+    `exact` float32[len(phonemes) + 2] are the teacher's own, in frames too, of which `durations` were rounded.
+    """
 
     text: str
     phonemes: tuple[Phoneme, ...]
     durations: NDArray[np.int64]
+    exact: Floats
     audio: Floats
 
 
@@ -87,8 +91,7 @@ class FliteTeacher:
     def say(self, text: str) -> Lesson:
         """flite's audio of `text`, its leading and trailing pauses trimmed."""
         names, ends, rate, pcm = self._flite(text)
-        raw, _ = self._reader.read(text)
-        phonemes = clean_phonemes(raw)
+        phonemes = clean_phonemes(self._reader.names(text))
         inner = slice(1, len(names) - 1)  # flite pauses at both ends
         if not phonemes or len(names) < 3 or names[0] != "pau" or names[-1] != "pau":
             raise NoLesson(f"no phones for {text!r}")
@@ -153,7 +156,8 @@ def lesson(text: str, phonemes: Sequence[Phoneme], seconds: Sequence[float], aud
     """
     begin = round(seconds[0] * RATE)
     lead, tail = LEAD_MS * RATE // 1000, TAIL_MS * RATE // 1000
-    frames = [lead // HOP + round((second * RATE - begin) / HOP) for second in seconds]
+    passed = [lead / HOP + (second * RATE - begin) / HOP for second in seconds]
+    frames = [round(each) for each in passed]
     total = frames[-1] + tail // HOP
     cut = np.zeros(total * HOP, np.float32)
     start = begin - lead
@@ -163,4 +167,5 @@ def lesson(text: str, phonemes: Sequence[Phoneme], seconds: Sequence[float], aud
     durations = durations[1:] - durations[:-1]
     if (durations < 0).any() or len(durations) != len(phonemes) + 2:
         raise NoLesson(f"times run backwards in {text!r}")
-    return Lesson(text, tuple(phonemes), durations, cut)
+    exact = np.diff([0, *passed, passed[-1] + tail / HOP]).astype(np.float32)
+    return Lesson(text, tuple(phonemes), durations, exact, cut)
