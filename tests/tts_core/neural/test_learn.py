@@ -148,6 +148,27 @@ def test_more_clauses_are_kept_for_their_durations_alone(corpus: Corpus, tmp_pat
         assert np.array_equal(one.exact, other.exact)
 
 
+def test_a_sound_that_was_known_stays_known(tmp_path: Path) -> None:
+    made = corpora.make(EspeakTeacher("en-us"), TEXTS[:1], TEXTS[2:3], tmp_path, known=["Z", "l"])
+    assert {"Z", "l", "p"} <= set(made.phonemes)
+    assert sorted(made.phonemes.values()) == list(range(1, len(made.phonemes) + 1))
+
+
+def test_bands_that_move_alike_cost_nothing_however_loud() -> None:
+    from tts_core.neural.learn.acoustic import envelope
+
+    torch.manual_seed(0)
+    mels, mask = 0.3 * torch.randn(2, 60, 40), torch.ones(2, 60, 1)
+    assert envelope(mels, mels, mask) < 0.01
+    assert envelope(mels + 0.2, mels, mask) < 0.01
+    assert envelope(mels.roll(20, 1), mels, mask) > 0.7
+    mask[1, 38:] = 0
+    spoiled = mels.clone()
+    spoiled[1, 38:] = torch.randn(22, 40)
+    assert envelope(spoiled, mels, mask) < 0.01  # what is padding does not count
+    assert envelope(mels[:, :20], mels[:, :20], mask[:, :20]) == 0
+
+
 def test_a_dark_voice_is_lifted_where_a_telephone_hears() -> None:
     from tts_core.neural.learn.telephone import lift
 
@@ -201,6 +222,9 @@ def test_a_voice_begins_from_another_one(corpus: Corpus, small: Path, tmp_path: 
     none = {name: replace(stage, minutes=0) for name, stage in train.DEFAULTS.items()}
     train.train(corpus, tmp_path, none, start=small)
     assert train.origins(tmp_path) == [package.read(small).manifest.teacher]
+    again, spoken = train.load(corpus, tmp_path)  # what learned nothing is what it began from
+    assert torch.equal(again.out.weight, held.out.weight)
+    assert torch.equal(spoken.head.weight, spoke.head.weight)
 
 
 def test_a_page_shows_and_plays(corpus: Corpus) -> None:

@@ -28,7 +28,7 @@ def restore(package: Package) -> tuple[Acoustic, Vocoder]:
         raise Unavailable(f"{package.folder} holds no {WEIGHTS}: it speaks with ONNX Runtime only")
     try:
         return _networks(load_file(package.folder / WEIGHTS), len(package.manifest.phonemes))
-    except (KeyError, RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError) as error:
         reason = str(error).split("\n", 1)[0]
         raise Unavailable(
             f"{package.folder}: {WEIGHTS} is not of the networks of this version: {reason}"
@@ -36,8 +36,7 @@ def restore(package: Package) -> tuple[Acoustic, Vocoder]:
 
 
 def _networks(held: dict[str, Tensor], phonemes: int) -> tuple[Acoustic, Vocoder]:
-    timing = held["acoustic.timing.encoder.place.weight"].shape[1]
-    model, vocoder = Acoustic(AcousticSize(phonemes, timing=timing)), Vocoder()
+    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
             name.removeprefix(prefix): value.float()
