@@ -243,15 +243,18 @@ def test_a_page_shows_and_plays(corpus: Corpus) -> None:
 
 def test_the_measures_know_the_same_from_the_other(corpus: Corpus) -> None:
     items = [item for item in corpus.items if len(item.audio) > 8000]
-    same = measure.score(items, lambda item: item.audio)
+    same = measure.score(items, lambda item, _: item.audio)
     assert same.pesq > 4.4
     assert same.stoi > 0.999
     assert (same.mcd_db, same.f0_rmse_hz, same.voicing_error) == (0, 0, 0)
     dice = np.random.default_rng(0)
     noisy = measure.score(
-        items, lambda item: item.audio + dice.standard_normal(len(item.audio)).astype(np.float32) * 0.05
+        items, lambda item, _: item.audio + dice.standard_normal(len(item.audio)).astype(np.float32) * 0.05
     )
-    assert noisy.pesq < 3
+    assert noisy.pesq_p5 < noisy.pesq < 3
+    takes: list[int] = []
+    measure.score(items[:1], lambda item, take: takes.append(take) or item.audio)
+    assert takes == [0, 1, 2]
     assert noisy.stoi < 0.97
     assert noisy.mcd_db > 2
     assert noisy.voicing_error > 0

@@ -12,11 +12,11 @@ from tts_core.neural.frame import FEATURES, MEL_CENTRE, MEL_SCALE, MELS
 from tts_core.neural.frontend import PLACES, TONES
 from tts_core.neural.learn.blocks import Block, through
 
-_SHAPE = 0.5  # how much the bands' movement counts
+_SHAPE = 1.0  # how much the bands' movement counts
 _DROPPED = 0.1  # share of what a token means that training leaves out
 _SPAN, _STRIDE = 38, 8  # frames over which bands are compared, and how far apart those spans begin
 _STILL = 1e-3  # of a band's magnitudes: a span with less movement than this says nothing
-_NEAR = 0.3  # how much an error of F0 counts by itself: its square alone is content with being nearly right
+_NEAR = 1.0  # how much an error of F0 counts by itself: its square alone is content with being nearly right
 
 
 @dataclass(frozen=True, slots=True)

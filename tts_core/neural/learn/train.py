@@ -40,7 +40,7 @@ _AVERAGE = 0.998
 _CLIP = 1.0
 _CROP, _SETTLE = 80, 12  # frames of a vocoder crop, and those at its begin that do not count
 _CROPS, _CLAUSES, _READINGS = 12, 16, 48  # rows in a batch
-_TUNED_ON = 2000  # clauses that are predicted for tuning
+_TUNED_ON = 1000  # clauses that are predicted for tuning
 _PREDICTED = 0.8  # share of the tuning crops that are predicted
 
 
