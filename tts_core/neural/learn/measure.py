@@ -21,8 +21,8 @@ from scipy.fft import dct
 from tts_core.neural.frame import HOP, RATE, Floats, log_mels
 from tts_core.neural.learn import pitch, prompts, train
 from tts_core.neural.learn.acoustic import Acoustic
-from tts_core.neural.learn.batches import clauses
-from tts_core.neural.learn.corpus import Item
+from tts_core.neural.learn.batches import readings
+from tts_core.neural.learn.corpus import Item, Reading
 from tts_core.neural.learn.vocoder import DELAY, Vocoder
 
 _COUNTED_DB = 40.0
@@ -74,7 +74,7 @@ def text_to_speech(model: Acoustic, vocoder: Vocoder, items: Iterable[Item]) -> 
     return score(items, lambda item, take: vocode(vocoder, train.predict(model, item), take))
 
 
-def duration_error_ms(model: Acoustic, items: Iterable[Item]) -> float:
+def duration_error_ms(model: Acoustic, items: Iterable[Reading]) -> float:
     """Mean absolute error of a phoneme's duration against the teacher's own, not rounded to frames.
 
     Pauses at the ends are left out.
@@ -82,7 +82,7 @@ def duration_error_ms(model: Acoustic, items: Iterable[Item]) -> float:
     errors = []
     for item in items:
         with torch.no_grad():
-            _, pace = model.encode(clauses([item]).ids)
+            pace = model.timing(readings([item])[0])
         frames = np.maximum(np.expm1(pace[0].numpy()), 0)
         errors.append(np.abs(frames - item.exact)[1:-1])
     return float(np.mean(np.concatenate(errors))) * 1000 * HOP / RATE
