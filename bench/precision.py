@@ -40,7 +40,7 @@ def measure(voice: str, precision: str, seconds: float, core: int | None) -> dic
             SimpleNamespace(audio=_audio(one, mine), made=_audio(two, its)) for mine, its in scores
         ]
         heard = {id(item): item.made for item in items}
-        table = measures.score(items, lambda item: heard[id(item)]).table()
+        table = measures.score(items, lambda item, _: heard[id(item)]).table()
         speed = [
             synth.measure("voice", "ort-cpu", 1, seconds, folder=Path(made), core=core)["rtf"]
             for _ in range(3)

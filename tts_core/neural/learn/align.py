@@ -44,7 +44,7 @@ def align(phonemes: Sequence[str], phones: Sequence[str]) -> Alignment:
     above = [column * _UNCLAIMED for column in range(columns + 1)]
     step = [[-1] * (columns + 1)]  # how many phones the phoneme took; -1: unclaimed phone
     for name in phonemes:
-        skip, best, taken = _skip_cost(name), [0.0] * (columns + 1), [0] * (columns + 1)
+        skip, best, steps = _skip_cost(name), [0.0] * (columns + 1), [0] * (columns + 1)
         for column in range(columns + 1):
             cost, took = above[column] + skip, 0
             if column and (other := above[column - 1] + _cost(name, phones[column - 1])) < cost:
@@ -53,8 +53,8 @@ def align(phonemes: Sequence[str], phones: Sequence[str]) -> Alignment:
                 cost, took = other, -1
             if column > 1 and (other := above[column - 2] + _cost(name, *phones[column - 2 : column])) < cost:
                 cost, took = other, 2
-            best[column], taken[column] = cost, took
-        step.append(taken)
+            best[column], steps[column] = cost, took
+        step.append(steps)
         above = best
     ends = [0] * rows
     row, column, single = rows, columns, 0
