@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pesq")
 
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
-from tts_core.neural.learn import measure, onset, pitch, train  # noqa: E402
+from tts_core.neural.learn import measure, onset, pitch, recipe, train  # noqa: E402
 from tts_core.neural.learn.corpus import Corpus  # noqa: E402
 from tts_core.neural.learn.runtime import restore  # noqa: E402
 from tts_core.neural.learn.sentences import spell_number  # noqa: E402
@@ -152,6 +152,11 @@ def test_a_sound_that_was_known_stays_known(tmp_path: Path) -> None:
     made = corpora.make(EspeakTeacher("en-us"), TEXTS[:1], TEXTS[2:3], tmp_path, known=["Z", "l"])
     assert {"Z", "l", "p"} <= set(made.phonemes)
     assert sorted(made.phonemes.values()) == list(range(1, len(made.phonemes) + 1))
+    shipped = SHIPPED / "en-us-slt"
+    recipe.prepare(EspeakTeacher("en-us"), TEXTS, recipe.Amount(), 0, tmp_path / "on", shipped)
+    assert set(corpora.load(tmp_path / "on" / "corpus").phonemes) >= set(
+        packages.read(shipped).manifest.phonemes
+    )
 
 
 def test_bands_that_move_alike_cost_nothing_however_loud() -> None:

@@ -37,12 +37,17 @@ def prepare(
     prose: Annotated[int, typer.Option(help="how many clauses of prose as well; English only")] = 4400,
     timed: Annotated[int, typer.Option(help="how many more to learn durations from")] = 6000,
     held_out: Annotated[int, typer.Option(help="how many more to measure with, beside the prompts")] = 60,
+    start: Annotated[
+        str | None,
+        typer.Option(help="the voice that goes on from itself, neural:NAME: it keeps its phonemes"),
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Have a teacher say sentences, and cache their features."""
     given = recipe.texts_in(texts) if texts is not None else []
     amount = Amount(clauses, prose, timed, held_out)
-    recipe.prepare(recipe.find_teacher(teacher, language), given, amount, seed, work)
+    kept = recipe.find_package(start, "neural:NAME or a voice package's folder").folder if start else None
+    recipe.prepare(recipe.find_teacher(teacher, language), given, amount, seed, work, kept)
 
 
 @app.command()

@@ -85,10 +85,13 @@ def texts_in(file: Path) -> list[str]:
     return found
 
 
-def prepare(teacher: Teacher, given: Sequence[str], amount: Amount, seed: int, work: Path) -> None:
+def prepare(
+    teacher: Teacher, given: Sequence[str], amount: Amount, seed: int, work: Path, start: Path | None = None
+) -> None:
     """Have `teacher` say its lesson, and cache it in `work`.
 
-    `given` are the texts; without any, those of its recordings are taken, or sentences are made up. Raises
+    `given` are the texts; without any, those of its recordings are taken, or sentences are made up. `start` is
+    the package of the same voice when it goes on from itself: no sound that it knows is forgotten. Raises
     CannotTeach when there are none for its language, or when nothing of it can be used.
     """
     if not given and isinstance(teacher, RecordingsTeacher):
@@ -99,7 +102,8 @@ def prepare(teacher: Teacher, given: Sequence[str], amount: Amount, seed: int, w
         learn, timed = rest[: amount.clauses], rest[amount.clauses :][: amount.timed]
     else:
         learn, timed, test = _made_up(teacher.language, amount, seed)
-    corpora.make(teacher, learn, test, work / "corpus", timed)
+    known = packages.read(start).manifest.phonemes if start is not None else ()
+    corpora.make(teacher, learn, test, work / "corpus", timed, known)
 
 
 def _made_up(tag: str, amount: Amount, seed: int) -> tuple[list[str], list[str], list[str]]:
