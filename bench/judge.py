@@ -71,13 +71,18 @@ def cpu_seconds(*pids: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def memory_mb(pids: Iterable[int]) -> float:
-    """Proportional set size of processes together: shared pages are divided among those who share them."""
+def memory_mb(pids: Iterable[int], *kinds: str) -> float:
+    """Proportional set size of processes together: shared pages are divided among those who share them.
+
+    ``kinds``: of these parts of it alone, such as Pss_Anon (proc_pid_smaps(5)): what files weigh in it depends on who
+    else has loaded the same libraries.
+    """
+    names = tuple(f"{kind}:" for kind in kinds or ("Pss",))
     total = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except (FileNotFoundError, ProcessLookupError):
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(names))
     return total / 1024

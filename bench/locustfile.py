@@ -75,6 +75,7 @@ class Exchange(FastHttpUser):
         for _ in range(self._want.calls):
             self._arrive(self._dice.random())
             gevent.sleep(1 / _OPENED_A_SECOND)
+        self._next = time.monotonic()
 
     def on_stop(self) -> None:
         """Let the calls end."""
@@ -84,8 +85,9 @@ class Exchange(FastHttpUser):
 
     @task
     def arrivals(self) -> None:
-        """The next call, after an exponential time."""
-        gevent.sleep(self._dice.expovariate(self._want.calls / self._length_s))
+        """The next call, an exponential time after the last, however long that took to begin."""
+        self._next += self._dice.expovariate(self._want.calls / self._length_s)
+        gevent.sleep(max(0.0, self._next - time.monotonic()))
         if time.monotonic() > self._until:
             gevent.joinall(list(self._calls))
             gevent.spawn(self.environment.runner.quit)

@@ -78,7 +78,7 @@ def desk_with(host="127.0.0.1", **settings):
     bracketed = f"[{host}]" if ":" in host else host
     listen = f"{bracketed}:{free_port()}"
     with (
-        RunningGateway(**({"sip_listen": listen, "rtp_ports": "24200-29999"} | settings)) as gateway,
+        RunningGateway(**({"sip_listen": listen, "rtp_ports": "24200-27999"} | settings)) as gateway,
         Client(gateway.url) as client,
     ):
         yield Desk(gateway, client)

@@ -113,6 +113,16 @@ class Api:
         body = ({"text": text} if text is not None else {}) | more
         return self.ask("POST", f"/v1/calls/{call['id']}/utterances", body, expect=202)
 
+    def say_patiently(self, call, text):
+        """As ``say``, again and again where a slow machine refuses more speech at once."""
+        path, deadline = f"/v1/calls/{call['id']}/utterances", time.monotonic() + 40
+        while (answer := self.http.post(path, json={"text": text})).status_code == 503:
+            assert answer.json()["code"] == "at_capacity"
+            assert time.monotonic() < deadline
+            time.sleep(int(answer.headers["retry-after"]))
+        assert answer.status_code == 202
+        return answer.json()
+
     def utterance(self, call, said):
         return self.ask("GET", f"/v1/calls/{call['id']}/utterances/{said['id']}")
 

@@ -206,7 +206,7 @@ def test_two_hundred_calls_each_hear_their_own_and_only_their_own(api, ear):
     calls = []
     for n, text in enumerate(texts):
         call = api.open(listening.receiver.local_ports[n % 4])
-        calls.append((call, api.say(call, text)))
+        calls.append((call, api.say_patiently(call, text)))
     ended = [api.wait(call, said) for call, said in calls]
     for call, _ in calls:
         api.end(call)
