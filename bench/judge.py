@@ -74,8 +74,8 @@ def cpu_seconds(*pids: int) -> float:
 def memory_mb(pids: Iterable[int], *kinds: str) -> float:
     """Proportional set size of processes together: shared pages are divided among those who share them.
 
-    ``kinds``: of these parts of it alone, such as Pss_Anon (proc_pid_smaps(5)): what files weigh in it depends on who
-    else has loaded the same libraries.
+    ``kinds``: of these parts of it alone, such as Pss_Anon (proc_pid_smaps(5)): what files weigh in it depends on
+    who else has loaded the same libraries.
     """
     names = tuple(f"{kind}:" for kind in kinds or ("Pss",))
     total = 0

@@ -3,7 +3,8 @@
 A voice's cost is a moving average, weighted by audio: the newest minute of speech counts for most of it, so it
 follows what sharing steps saves, and what other programs on the core take. It begins with what the voice cost
 when it was warmed up, or else with a cautious guess for its engine; and it goes back there while nobody speaks
-with the voice, so that one bad minute does not refuse it for ever.
+with the voice, so that one bad minute does not refuse it for ever. A stretch counts for no more than a few times
+what it was to cost: when the machine stands still for seconds, that says nothing of the voice.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _TRUST_S: Final = 10.0
 """What the first guess counts for, in seconds of audio."""
 _FIRSTS: Final = 8
 """First stretches that are remembered in the same way."""
+_WORST: Final = 8
+"""No stretch counts for more than so many times what it was to cost."""
 _FORGOTTEN_S: Final = 300.0
 """Idle seconds after which half of what was measured is forgotten."""
 _WINDOW_NS: Final = 1_000_000_000
@@ -78,6 +81,8 @@ class Load:
             start = guess(voice)
             held = _Voice(start, _TRUST_S, _TRUST_S * start.ratio, start.first_s, now_ns)
             self._voices[voice] = held
+        ratio = held.busy_s / held.audio_s
+        busy_s = min(busy_s, _WORST * (ratio * audio_s + first * held.first_s))
         keep = math.exp(-audio_s / _MEMORY_S)
         held.audio_s = held.audio_s * keep + audio_s
         held.busy_s = held.busy_s * keep + busy_s

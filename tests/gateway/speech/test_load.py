@@ -42,7 +42,19 @@ def test_the_cost_is_learned_and_follows_a_change():
 def test_one_stall_does_not_refuse_a_voice():
     load = Load()
     load.made(VOICE, 2.0, 0.25, 0, first=True)
-    assert cost(load).ratio < 0.3
+    assert cost(load).ratio < 0.1
+
+
+def test_a_machine_that_stood_still_for_seconds_costs_a_quick_voice_next_to_nothing():
+    load = Load()
+    load.begin("espeak:de", 0.012, 3.0)
+    for _ in range(20):
+        load.made("espeak:de", 0.012, 3.0, 0, first=False)
+    load.made("espeak:de", 5.0, 3.0, 0, first=True)
+    load.made("espeak:de", 5.0, 3.0, 0, first=False)
+    found = cost(load, voice="espeak:de")
+    assert found.ratio < 0.02
+    assert found.first_s < 0.05
 
 
 def test_an_engine_slower_than_real_time_shows_within_a_minute_of_audio():
