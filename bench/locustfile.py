@@ -60,7 +60,7 @@ class Exchange(FastHttpUser):
     concurrency = 500
 
     def on_start(self) -> None:
-        """Fill up to ``--calls``, each somewhere in its middle."""
+        """As if it had gone on for long: ``--calls`` are there already, and others come."""
         self._want = self.environment.parsed_options
         self._dice = random.Random(self._want.seed)
         self._number = 0
@@ -72,10 +72,14 @@ class Exchange(FastHttpUser):
         self._calls: set[gevent.Greenlet] = set()
         address, _, port = self._want.rtp.rpartition(":")
         self._target = {"address": address, "port": int(port)}
-        for _ in range(self._want.calls):
-            self._arrive(self._dice.random())
-            gevent.sleep(1 / _OPENED_A_SECOND)
         self._next = time.monotonic()
+        gevent.spawn(self._fill, random.Random(self._want.seed))
+
+    def _fill(self, dice: random.Random) -> None:
+        """Calls that are somewhere in their middle."""
+        for _ in range(self._want.calls):
+            self._arrive(dice.random())
+            gevent.sleep(1 / _OPENED_A_SECOND)
 
     def on_stop(self) -> None:
         """Let the calls end."""
@@ -97,7 +101,8 @@ class Exchange(FastHttpUser):
     def _arrive(self, done: float) -> None:
         """A call of which the part ``done`` is over."""
         self._number += 1
-        greenlet = gevent.spawn(self._call, self._number, random.Random(self._dice.random()), done)
+        dice = random.Random(f"{self._want.seed} {self._number}")
+        greenlet = gevent.spawn(self._call, self._number, dice, done)
         self._calls.add(greenlet)
         greenlet.link(self._calls.discard)
 
