@@ -2,6 +2,11 @@
 
 What each plug-in hands to its framework is what the gateway says of the text: as long, as loud, in the same
 bands, and with each word once and at its time. The versions that were run are in docs/.
+
+In an environment of its own, as it cannot be there beside extra grpc, and by uv, which resolves it in a second:
+
+    uv venv fw && uv pip install --python fw/bin/python '.[frameworks,sip,neural,bench]' pytest pytest-asyncio \
+        pytest-timeout hypothesis && fw/bin/python -m pytest tests/interop/test_frameworks.py
 """
 
 import base64
