@@ -360,17 +360,21 @@ class Engine:
         return tick + _REST
 
     def cuts(self) -> None:
-        """Act on every new generation and every hold in the ring."""
+        """Act on every new generation and every hold in the ring.
+
+        Which rows are cut is looked up first, and what is held or goes on is seen to before they are: a cut that
+        was made after a leg was let go on must not find it held, for it would be cut where it was held.
+        """
         cuts = int(self.ring.cuts[0])
         if cuts == self._cuts_seen:
             return
         np.not_equal(self.ring.generation, self.ring.acked, out=self._cut)
-        done = True
-        for row in np.flatnonzero(self._cut).tolist():
+        rows, done = np.flatnonzero(self._cut).tolist(), self._hold()
+        for row in rows:
             leg = self.legs.get(row)
             if leg is not None:
                 done &= self._lanes[leg.group_key].group.cut(leg.index)
-        if self._hold() and done:
+        if done:
             self._cuts_seen = cuts
 
     def _hold(self) -> bool:

@@ -9,7 +9,7 @@ from gateway.media.packet import RtpPacket, build_rtp, parse_event
 from gateway.media.ports import NoPorts
 from gateway.media.rtcp import parse_compound
 from gateway.messages.media import DigitsSent, Latched, LegOpened, OpenLeg
-from gateway.ring import UNIT_OCTETS
+from gateway.ring import NEVER, UNIT_OCTETS
 
 MU, A = 0xFF, 0xD5
 SHARED = "23200-23201"
@@ -129,6 +129,23 @@ def test_a_held_leg_sends_rtcp_alone_and_resumes_with_a_marker(rig, peer, ports)
     assert unbroken(before + after) == [160] * 4 + [160 * 51] + [160] * 4
     assert [packet.marker for packet in before + after] == [True, *[False] * 4] * 2
     assert len(other.packets()) == 60
+
+
+def test_what_goes_on_and_is_cut_at_once_is_sent_up_to_the_cut(rig, peer, writer, speech):
+    """Both are found in one look: it is not cut where it was held."""
+    rig, far = rig(), peer()
+    rig.open(0, far, suppress_silence=True)
+    spoken = speech(40)
+    lay(rig, writer, 0, spoken)
+    rig.run(100)
+    rig.ring.hold(0, 0)
+    rig.run(100)
+    held_at = int(rig.ring.sent[0])
+    rig.ring.hold(0, NEVER)
+    rig.ring.cut(0, 30)
+    rig.run(400)
+    assert held_at < 20 < rig.ring.sent[0] == 30
+    assert b"".join(packet.payload for packet in far.packets()).endswith(spoken[2400 - 800 : 2400])
 
 
 def test_suppressed_silence_stays_suppressed_over_a_hold(rig, peer, writer, speech):
