@@ -2,7 +2,8 @@
 
 A leg asks for one stream of speech at a time: the first of its queue that is not made to its end. A stream takes
 ``ratio`` of the worker's core while it lasts, and its first stretch must be made within a second beside all
-others. Who would exceed the limit is refused, so that nobody who speaks is made late.
+others. Who would exceed the limit is refused, so that nobody who speaks is made late. A patient stream comes
+after all others (``gateway.speech.schedule``): it takes no room from them, and gets what they leave.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ START_S: Final = 1.0
 
 
 class Burden(NamedTuple):
-    """A stream of speech in the making. ``begun``: its first stretch is made."""
+    """A stream of speech in the making. ``begun``: its first stretch is made; ``patient``: see AttachLeg."""
 
     voice: str
     begun: bool
+    patient: bool = False
 
 
 class Demand:
@@ -34,8 +36,7 @@ class Demand:
     def __init__(self, limit: float) -> None:
         self.limit = limit
         self.costs: dict[str, VoiceCost] = {}
-        self._streams: Counter[str] = Counter()
-        self._starting: Counter[str] = Counter()
+        self._streams: Counter[Burden] = Counter()
 
     def learn(self, costs: Iterable[VoiceCost]) -> None:
         """The worker's newest account."""
@@ -49,16 +50,16 @@ class Demand:
         """A leg asks for ``new`` in the place of ``old``."""
         for burden, by in ((old, -1), (new, 1)):
             if burden is not None:
-                self._streams[burden.voice] += by
-                self._starting[burden.voice] += by * (not burden.begun)
+                self._streams[burden] += by
 
     @property
     def total(self) -> float:
         """The part of the core that all streams take together; more than 1 is more than there is."""
-        return sum(
-            n * self.cost(voice).ratio + self._starting[voice] * self.cost(voice).first_s / START_S
-            for voice, n in self._streams.items()
-        )
+        return self._taken(patient=True)
+
+    def _taken(self, *, patient: bool) -> float:
+        """What streams take that come before a ``patient`` one, or another."""
+        return sum(n * self.weight(each) for each, n in self._streams.items() if patient or not each.patient)
 
     def weight(self, burden: Burden | None) -> float:
         """The part of the core that one stream takes."""
@@ -69,16 +70,16 @@ class Demand:
 
     @property
     def headroom(self) -> float:
-        """1: nothing to do; 0: full; below: more was taken on than there is room for."""
-        return 1 - self.total / self.limit
+        """For a call. 1: nothing to do; 0: full; below: more was taken on than there is room for."""
+        return 1 - self._taken(patient=False) / self.limit
 
-    def fits(self, voice: str, beside: Burden | None) -> bool:
-        """Whether a leg that asks for ``beside`` may ask for speech of ``voice``, then or after it.
+    def fits(self, wanted: Burden, beside: Burden | None) -> bool:
+        """Whether a leg that asks for ``beside`` may ask for ``wanted``, then or after it.
 
         An idle worker takes one stream of a voice that it can keep up with, however long its first stretch took
         when that was measured: a worker that began on a busy machine would else refuse it for ever.
         """
-        more = self.weight(Burden(voice, False)) - self.weight(beside)
-        if more <= 0 or self.total + more <= self.limit:
+        more, taken = self.weight(wanted) - self.weight(beside), self._taken(patient=wanted.patient)
+        if more <= 0 or taken + more <= self.limit:
             return True
-        return not any(self._streams.values()) and self.cost(voice).ratio <= self.limit
+        return taken == 0 and self.cost(wanted.voice).ratio <= self.limit

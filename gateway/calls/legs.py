@@ -74,6 +74,11 @@ _STILL_LOOKS: Final = 8
 """A media worker whose pacer has not ticked for so many looks, 2 s, hangs, too."""
 _FORSAKEN_LOOKS: Final = 40
 """How long, 10 s, a leg waits for a synthesis worker before what it is to say fails."""
+_UNNOTICED: Final = 30
+"""Units that are laid of what a leg says when another synthesis worker is to go on with it: it lets go, and the
+other makes the next clause, in less."""
+_MOVED_TOGETHER: Final = 32
+"""Legs that an overfull worker lets go at a time: each has the other begin with a first stretch."""
 _PATIENCE_NS: Final = 250_000_000
 """How long a stop waits for what was really heard before it answers with what is known."""
 MEDIA: Final = "media"
@@ -213,6 +218,16 @@ class Legs:
                 leg.writer.demand.change(None, burden)
             leg.burdened, leg.burden = leg.writer, burden
 
+    def move(self, leg: Leg) -> bool:
+        """Have the idlest synthesis worker go on with the leg, unless that might be heard; whether it does."""
+        playlist = leg.call.playlist
+        lead = NEVER if not playlist.queue else leg.media.ring.ahead(leg.row)
+        if not playlist.movable or lead < _UNNOTICED:
+            return False
+        playlist.move()
+        self.act(leg)
+        return True
+
     def _listen(self, leg: Leg) -> None:
         """Have the media worker listen to the caller while his voice may cut something."""
         confirm_ms = leg.call.confirm_ms
@@ -284,12 +299,32 @@ class Legs:
                 if seat.silent > _SILENT_LOOKS:
                     seat.silent = 0
                     seat.worker.kill()
+            self._relieve()
             for leg in tuple(self._orphans):
                 self._orphans[leg] += 1
                 if self._orphans[leg] > _FORSAKEN_LOOKS and leg.call.speaking:
                     detail = f"no synthesis worker for {_FORSAKEN_LOOKS * _LOOK_SECONDS:.0f} s"
                     leg.call.playlist.forsake(detail, leg.glance(time.monotonic_ns()))
                     self.act(leg)
+
+    def _relieve(self) -> None:
+        """Have an overfull synthesis worker leave legs to the idlest: all those of one that died came to it."""
+        living = [seat for seat in self._crew.synthesis if seat.alive]
+        fullest = min(living, key=lambda seat: seat.demand.headroom, default=None)
+        idlest = self._crew.idlest()
+        if fullest is None or idlest is None or fullest.demand.headroom >= 0:
+            return
+        if any(leg.call.playlist.writer.moving for leg in fullest.legs):
+            return  # what those take that are on their way counts for nobody else yet
+        over, room = -fullest.demand.headroom, idlest.demand.headroom
+        making = [leg for leg in fullest.legs if leg.burden is not None]
+        making.sort(key=lambda leg: leg.media.ring.ahead(leg.row), reverse=True)
+        for leg in making[:_MOVED_TOGETHER]:
+            moves = fullest.demand.weight(leg.burden) / fullest.demand.limit
+            if over <= 0 or moves > room:
+                return
+            if self.move(leg):
+                over, room = over - moves, room - moves
 
     async def follow_cuts(self) -> None:
         """For ever: while cuts are on their way, look often for the pacer's and the writer's answer."""
@@ -451,5 +486,5 @@ class Legs:
         """The worker has let go of a leg that is to be given out anew."""
         leg.writer = None
         seat.legs.discard(leg)
-        leg.call.playlist.writer.parting = False
+        leg.call.playlist.writer_left(leg.media.ring.laid_to(leg.row), leg.glance(time.monotonic_ns()))
         self.act(leg)

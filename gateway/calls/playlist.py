@@ -3,7 +3,7 @@
 The actions go to the outbox; whoever drives a playlist does them before anything else happens to the leg.
 Every method takes a ``Glance`` at the ring. An utterance that is cut stays in the queue with ``ending`` set
 until the pacer has let go (``begun``), because only then is it known what was heard; then it ends.
-What follows when the synthesis worker dies is told in ``gateway.calls.handover``.
+What follows when the synthesis worker dies, or is to let another go on, is told in ``gateway.calls.handover``.
 """
 
 from __future__ import annotations
@@ -51,13 +51,11 @@ class Playlist:
         self.generation = generation
         self.paused = False
         self._held_at = 0
-        self.queue = Queue()
+        self.queue = Queue(patient)
         self.writer = Writer(ring, row, outbox)
         self._outbox = outbox
         self.agreed = agreed
         """Whether law and packet time are settled, so that speech can be made."""
-        self._patient = patient
-        """See AttachLeg."""
         self._timeline = Timeline(generation, 0)
         self._hearing = Hearing(self._timeline, outbox)
         self._code(law, ptime_ms)
@@ -77,6 +75,11 @@ class Playlist:
     def orphaned(self) -> bool:
         """Whether the leg has no synthesis worker and one may be attached."""
         return self.agreed and not self.writer.attached and not self.writer.parting and self._loss is None
+
+    @property
+    def movable(self) -> bool:
+        """Whether its synthesis worker may leave it to another without the listener's noticing."""
+        return self.writer.attached and not (self.unsettled or self.paused or self._cut_pending)
 
     @property
     def explained_to(self) -> int:
@@ -143,7 +146,8 @@ class Playlist:
         for utterance in victims:
             utterance.ending = cause
         self.queue.renumber()
-        inherited = self._handover is not None and any(entry.laying for entry in victims)
+        ownerless = self._handover is not None or self.writer.moving
+        inherited = ownerless and any(entry.laying for entry in victims)
         if inherited or not rules.survivors(self.queue[: self.queue.index(victims[0])]):
             ending = [entry for entry in self.queue if entry.ending is not None]
             self.writer.expect_no_answers()  # this cut takes along those that wait to be unqueued
@@ -269,7 +273,7 @@ class Playlist:
     def describe(self, message: Described, glance: Glance) -> None:
         """What the next stretch of an utterance holds."""
         utterance = self.queue.by_key(message.key)
-        if utterance is not None and self.writer.attached:
+        if utterance is not None and self.writer.heeded:
             utterance.made_ns = utterance.made_ns or glance.now_ns
             utterance.describe(message)
             self._passage.known_to = max(self._passage.known_to, utterance.known_to)
@@ -319,7 +323,7 @@ class Playlist:
         """No more audio will come for an utterance; it fails when what there is was heard."""
         self.advance(glance)
         utterance = self.queue.by_key(message.key)
-        if utterance is not None and self.writer.attached:
+        if utterance is not None and self.writer.heeded:
             utterance.fail_at(message.end_unit, message.cause, message.detail)
             if utterance.survives and utterance.done is not None:
                 self._end(utterance, "fail", "error", glance)
@@ -328,11 +332,25 @@ class Playlist:
     def writer_lost(self, laid_to: int | None, glance: Glance) -> None:
         """The synthesis worker died. ``laid_to``: see ``RingBlock.laid_to``; all that it told was read."""
         self.advance(glance)
-        self.writer.attached = self.writer.parting = False
+        if self._loss is None and self.queue.making is not None:
+            self.queue.making.lose_worker()
+        self._go_on(laid_to, glance)
+
+    def move(self) -> None:
+        """Another synthesis worker is to go on where this one ends, which is to let go."""
+        assert self.movable
+        self.writer.move()
+
+    def writer_left(self, laid_to: int | None, glance: Glance) -> None:
+        """The synthesis worker has let go. ``laid_to``: as for ``writer_lost``."""
+        self.advance(glance)
+        self._go_on(laid_to, glance)
+
+    def _go_on(self, laid_to: int | None, glance: Glance) -> None:
+        """Nobody writes any more; see to it that another can."""
+        self.writer.gone()
         if self._loss is not None:
             return  # it was being let go
-        if self.queue.making is not None:
-            self.queue.making.lose_worker()
         unsettled = self._cut_pending or self.paused or any(entry.ending for entry in self.queue)
         if self._handover is not None and laid_to is None and not self.unsettled:
             # it died before its turn: the next one's orders are the same
@@ -343,17 +361,10 @@ class Playlist:
         else:
             self._hand_over(min(laid_to, self._passage.known_to), glance)
 
-    def leave(self, glance: Glance) -> None:
-        """Another synthesis worker is to take the leg, which has nothing to say at present."""
-        assert self.writer.attached
-        assert not self.queue
-        self._cut(0, (), glance)
-        self.writer.let_go()
-
     def attach(self) -> None:
         """A synthesis worker takes the leg over, with all that is to be spoken and is not laid to its end."""
         assert self.orphaned
-        self.writer.attach(self.generation, self._law, self._ptime_ms, self._patient)
+        self.writer.attach(self.generation, self._law, self._ptime_ms, self.queue.patient)
         for utterance in rules.survivors(self.queue):
             if utterance.failed_at is None and not (utterance.laying and utterance.complete):
                 self.writer.speak(utterance)

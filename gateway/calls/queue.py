@@ -13,10 +13,14 @@ _KEPT_ENDED: Final = 1000
 
 
 class Queue(list[Utterance]):
-    """In the order of their ends; ``position`` counts those that are to be spoken. ``ended``: newest last."""
+    """In the order of their ends; ``position`` counts those that are to be spoken. ``ended``: newest last.
 
-    def __init__(self) -> None:
+    ``patient``: see AttachLeg.
+    """
+
+    def __init__(self, patient: bool) -> None:
         super().__init__()
+        self.patient = patient
         self.ended: dict[str, Utterance] = {}
 
     def find(self, uid: str) -> Utterance | None:
@@ -37,7 +41,7 @@ class Queue(list[Utterance]):
         """The speech that the worker is to make next; None when all is made, or comes from files."""
         for entry in self:
             if entry.survives and not entry.settled and entry.say.prompt is None:
-                return Burden(entry.voice, entry.begun)
+                return Burden(entry.voice, entry.begun, self.patient)
         return None
 
     def put(self, index: int, utterance: Utterance) -> None:

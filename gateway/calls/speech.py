@@ -57,23 +57,21 @@ class Speech:
     async def _make_room(self, leg: Leg, say: Say) -> None:
         """See that a synthesis worker can make this speech in time. Refusal ``at_capacity``.
 
-        A leg that is silent goes to another worker when its own is full. What is in the cache costs nothing; the
-        worker is asked only when there is no room.
+        When the leg's own is full, it goes to another worker. What is in the cache costs nothing; the worker is
+        asked only when there is no room.
         """
         seat, voice = leg.writer, say.voice or leg.call.voice
-        if seat is None or seat.demand.fits(voice, leg.burden):
-            return
         playlist, other = leg.call.playlist, self._workers.idlest()
-        silent = playlist.writer.attached and not playlist.queue
-        if silent and other not in (None, seat) and other.demand.fits(voice, None):
-            playlist.leave(leg.glance(time.monotonic_ns()))
-            self._registry.legs.act(leg)
+        wanted = Burden(voice, False, playlist.queue.patient)
+        if seat is None or seat.demand.fits(wanted, leg.burden):
+            return
+        if other not in (None, seat) and other.demand.fits(wanted, None) and self._registry.legs.move(leg):
             return
         if await seat.has_made(order(say, voice, playlist.ring, playlist.row, next(self._keys))):
             return
         seat.refused[voice] += 1
         demand = seat.demand
-        needed = demand.weight(Burden(voice, False))
+        needed = demand.weight(wanted)
         raise Refusal(
             "at_capacity",
             f"The gateway is full: {voice} takes {needed:.3f} of a synthesis worker's core, and "

@@ -20,11 +20,15 @@ class Removal:
 
 
 class Writer:
-    """Of the leg at ``row`` of ``ring``. ``attached``: there is one; ``parting``: it has yet to let go."""
+    """Of the leg at ``row`` of ``ring``. ``attached``: there is one; ``parting``: it has yet to let go.
+
+    ``moving``: it is parting, and another goes on where it ends, so what it lays and tells until then holds.
+    """
 
     def __init__(self, ring: int, row: int, outbox: Outbox) -> None:
         self.attached = False
         self.parting = False
+        self.moving = False
         self._ring = ring
         self._row = row
         self._outbox = outbox
@@ -65,9 +69,28 @@ class Writer:
         if self.attached:
             self._outbox.add(Cut(self._ring, self._row, generation, drop, law))
 
+    @property
+    def heeded(self) -> bool:
+        """Whether what it says of its audio still holds."""
+        return self.attached or self.moving
+
     def let_go(self) -> None:
-        """Have it touch the row no more; ``parting`` until it says so."""
+        """Have it touch the row no more; ``parting`` until it says so. The ring was just cut."""
+        self._part()
+        self.moving = False
+        self._removals.clear()
+
+    def move(self) -> None:
+        """Have it touch the row no more, so that another goes on where it ends."""
+        self._part()
+        self.moving = True
+
+    def gone(self) -> None:
+        """It is dead, or has let go."""
+        self.attached = self.parting = self.moving = False
+        self._removals.clear()
+
+    def _part(self) -> None:
         if self.attached:
             self.attached, self.parting = False, True
             self._outbox.add(DetachLeg(self._ring, self._row))
-        self._removals.clear()

@@ -165,6 +165,11 @@ class World:
         self.call.playlist.writer_lost(self.ring.laid_to(0), self.glance())
         self.act()
 
+    def move(self) -> None:
+        """Another worker is to go on: here the same one, which knows nothing of the leg once it has let go."""
+        self.call.playlist.move()
+        self.act()
+
     def pace(self, packets: int = 1) -> None:
         """The media worker: a packet time, with the packet's contents noted."""
         for _ in range(packets):
@@ -205,9 +210,10 @@ class World:
 
     def acknowledge(self) -> None:
         """The media worker acts on a cut and on a hold; nothing fades here, for units tell their names."""
-        if self.ring.generation[0] != self.ring.acked[0]:
-            self.group.cut(0)
+        cut = self.ring.generation[0] != self.ring.acked[0]
         self.group.hold(0, int(self.ring.hold_at[0]), fade=False)
+        if cut:
+            self.group.cut(0)
 
     def make(self, words: int = 1) -> None:
         """The synthesis worker makes some words of what is most urgent."""
@@ -291,7 +297,9 @@ class World:
                 "Laying": playlist.laid,
                 "Removed": playlist.removed,
                 "SpeechFailed": playlist.speech_failed,
-                "LegDetached": lambda *_, playlist=playlist: setattr(playlist.writer, "parting", False),
+                "LegDetached": lambda _, glance, playlist=playlist: playlist.writer_left(
+                    self.ring.laid_to(0), glance
+                ),
             }[type(message).__name__]
             take(message, self.glance())
             self.act()

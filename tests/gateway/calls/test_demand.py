@@ -32,18 +32,18 @@ def test_streams_add_up_and_a_first_stretch_more():
 
 def test_no_more_fit_than_the_limit_holds():
     made, taken = demand(), 0
-    while made.fits("n:fast", None):
+    while made.fits(Burden("n:fast", False), None):
         made.change(None, Burden("n:fast", True))
         taken += 1
     assert taken == 7, "the eighth would have a first stretch besides"
     assert made.headroom > 0
-    assert made.fits("n:fast", Burden("n:fast", False)), "a leg asks for one stream at a time"
-    assert made.fits("n:free", None)
+    assert made.fits(Burden("n:fast", False), Burden("n:fast", False)), "a leg asks for one stream at a time"
+    assert made.fits(Burden("n:free", False), None)
 
 
 def test_a_voice_slower_than_real_time_never_fits():
     made = demand(1.0)
-    assert not made.fits("n:slow", None)
+    assert not made.fits(Burden("n:slow", False), None)
 
 
 def test_more_than_the_limit_is_told_and_nobody_else_fits():
@@ -51,8 +51,8 @@ def test_more_than_the_limit_is_told_and_nobody_else_fits():
     for _ in range(20):  # a dead worker's streams came
         made.change(None, Burden("n:fast", True))
     assert made.headroom < 0
-    assert not made.fits("n:fast", None)
-    assert made.fits("n:fast", Burden("n:fast", False))
+    assert not made.fits(Burden("n:fast", False), None)
+    assert made.fits(Burden("n:fast", False), Burden("n:fast", False))
 
 
 BURDENS = st.none() | st.builds(Burden, st.sampled_from(["n:fast", "n:slow", "x:unknown"]), st.booleans())
@@ -67,12 +67,24 @@ def test_the_total_is_what_the_legs_ask_for(changes):
         assert made.total == pytest.approx(sum(made.weight(each) for each in legs.values()))
 
 
+def test_a_patient_stream_takes_no_room_from_calls_and_gets_what_they_leave():
+    made = demand()
+    for _ in range(8):
+        made.change(None, Burden("n:fast", True, patient=True))
+    assert made.total == pytest.approx(0.8)
+    assert made.headroom == 1
+    assert made.fits(Burden("n:fast", False), None)
+    assert not made.fits(Burden("n:fast", False, patient=True), None)
+    made.change(None, Burden("n:fast", True))
+    assert made.headroom == pytest.approx(1 - 0.1 / 0.85)
+
+
 def test_an_idle_worker_takes_one_whatever_its_first_stretch_took():
     demand = Demand(0.85)
     demand.learn([VoiceCost("a:slow-start", 0.02, 5.0), VoiceCost("a:slow", 0.9, 0.1)])
-    assert demand.fits("a:slow-start", None)
-    assert not demand.fits("a:slow", None)
+    assert demand.fits(Burden("a:slow-start", False), None)
+    assert not demand.fits(Burden("a:slow", False), None)
     demand.change(None, Burden("a:slow-start", True))
-    assert not demand.fits("a:slow-start", None), "a second one would wait too long beside it"
+    assert not demand.fits(Burden("a:slow-start", False), None), "a second one would wait too long beside it"
     demand.change(Burden("a:slow-start", True), None)
-    assert demand.fits("a:slow-start", None)
+    assert demand.fits(Burden("a:slow-start", False), None)

@@ -133,6 +133,51 @@ def test_the_next_writer_begins_at_the_word_that_is_not_whole(new_world, ptime, 
     world.close()
 
 
+@pytest.mark.parametrize("late", [0, 1, 3])
+@pytest.mark.parametrize("ptime", [10, 20, 30])
+def test_another_writer_goes_on_in_mid_speech_and_nobody_hears_it(new_world, ptime, late):
+    """``late``: packets that leave before the first one has let go, of which it lays more meanwhile."""
+    world = new_world(ptime)
+    utterance, queued = world.say(60), world.say(2)
+    world.run(4)
+    assert world.call.playlist.movable
+    before = world.ticks, sum(map(len, world.heard.values()))
+    world.move()
+    assert not world.call.playlist.movable, "it is on its way"
+    world.pace(late)
+    world.write(0)
+    world.run(60)
+    ticks, units = world.ticks - before[0], sum(map(len, world.heard.values())) - before[1]
+    assert units == ticks * ptime // 10, "a packet of speech in every packet time"
+    world.finish()
+    assert [(entry.state, entry.underruns) for entry in (utterance, queued)] == [("finished", 0)] * 2
+    assert [world.truly_heard(entry) for entry in (utterance, queued)] == [360, 12]
+    assert world.happened(utterance).count("mark") == 60
+    world.close()
+
+
+@pytest.mark.parametrize("goes", ["kill_writer", "move"])
+def test_what_was_held_and_let_go_on_is_not_cut_where_it_was_held(new_world, goes):
+    """The pacer finds all three at once: it goes on, and is cut further on, where the next writer begins."""
+    world = new_world(20, sip="in")
+    world.answer()
+    first, second = world.say(3), world.say(4)
+    world.run(4)
+    world.call.pause(world.glance())
+    world.act()
+    world.run(3)
+    world.call.resume(world.glance())
+    world.act()
+    getattr(world, goes)()
+    if world.writer is None:
+        world.start_writer()
+        world.act()
+    world.finish()
+    assert [entry.state for entry in (first, second)] == ["finished"] * 2
+    assert [world.truly_heard(entry) for entry in (first, second)] == [18, 24]
+    world.close()
+
+
 def test_what_lies_whole_in_the_ring_is_not_ordered_again(world):
     first, second = world.say(3), world.say(2)
     world.run(2)

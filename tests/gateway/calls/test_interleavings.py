@@ -169,6 +169,11 @@ class Interleavings(RuleBasedStateMachine):
         self.world.kill_writer()
 
     @rule()
+    @precondition(lambda self: self.world.writer and self.world.call.playlist.movable)
+    def move(self) -> None:
+        self.world.move()
+
+    @rule()
     @precondition(lambda self: not self.world.writer)
     def start_writer(self) -> None:
         self.world.start_writer()

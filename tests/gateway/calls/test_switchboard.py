@@ -400,6 +400,25 @@ async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_o
         assert first.demand.total > second.demand.total == 0
 
 
+async def test_an_overfull_worker_leaves_legs_to_the_idlest_and_nobody_hears_it(peer):
+    async with running(settings(media_workers=1, synthesis_workers=2)) as board:
+        first, second = board.workers.synthesis
+        calls = [await board.reception.open_call(target(peer)) for _ in range(4)]
+        said = [await board.speech.say(call.id, say(f"{n}. {LONG}")) for n, call in enumerate(calls)]
+        await until(lambda: all(board.speech.utterance(u.call_id, u.id).heard > 4 and u.begun for u in said))
+        assert [len(seat.legs) for seat in (first, second)] == [2, 2]
+        heavy = Burden("remote:slow", True)
+        for _ in range(2):
+            first.demand.change(None, heavy)
+        await until(lambda: [len(seat.legs) for seat in (first, second)] == [0, 4])
+        for _ in range(2):
+            first.demand.change(heavy, None)
+        for utterance in said:
+            await until(lambda each=utterance: board.speech.utterance(each.call_id, each.id).ended, 60)
+        assert [(each.state, each.underruns) for each in said] == [("finished", 0)] * 4
+        assert all(each.heard == each.units > 1000 for each in said), "to the end, whole"
+
+
 async def test_draining_lets_calls_finish_and_may_be_taken_back_until_the_end(peer):
     async with running(settings(media_workers=1)) as board:
         speaking = await board.reception.open_call(target(peer))
