@@ -106,6 +106,7 @@ class SynthesisSeat:
     """For how many of control's looks the process has said nothing, though it should four times a second."""
 
     _renewal: asyncio.Future[VoicesRenewed | None] | None = None
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _questions: dict[int, asyncio.Future[bool]] = field(default_factory=dict)
 
     async def has_made(self, speak: Speak) -> bool:
@@ -124,11 +125,15 @@ class SynthesisSeat:
             answer.set_result(cached)
 
     async def renew_voices(self) -> VoicesRenewed | None:
-        """Have the worker look through the voices' folder; None when it does not say in time what it found."""
-        answer = self._renewal = asyncio.get_running_loop().create_future()
-        self.worker.send(RenewVoices())
-        await asyncio.wait({answer}, timeout=_RENEWAL_SECONDS)
-        return answer.result() if answer.done() else None
+        """Have the worker look through the voices' folder; None when it does not say in time what it found.
+
+        One after another: who asks while it looks has it look again, for what has changed meanwhile.
+        """
+        async with self._renewing:
+            answer = self._renewal = asyncio.get_running_loop().create_future()
+            self.worker.send(RenewVoices())
+            await asyncio.wait({answer}, timeout=_RENEWAL_SECONDS)
+            return answer.result() if answer.done() else None
 
     def renewed(self, message: VoicesRenewed | None) -> None:
         """The worker's answer; None when there will be none."""

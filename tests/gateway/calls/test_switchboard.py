@@ -219,6 +219,11 @@ async def test_refusals(board, peer):
         board.registry.call("c_none")
 
 
+async def test_all_who_have_voices_looked_through_at_once_are_answered(board):
+    answers = await asyncio.wait_for(asyncio.gather(*(board.workers.renew_voices() for _ in range(3))), 20)
+    assert answers == [([], [])] * 3
+
+
 async def test_a_full_gateway_refuses_and_has_room_again(board, peer):
     calls = await asyncio.gather(*(board.reception.open_call(target(peer)) for _ in range(MAX_CALLS)))
     with pytest.raises(Refusal) as full:
