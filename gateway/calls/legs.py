@@ -66,19 +66,9 @@ _LONGEST_WATCH_SECONDS: Final = 0.04
 _SENT_TOGETHER: Final = 6
 """Units of the longest packet: they are sent all at once."""
 _CUT_POLL_SECONDS: Final = 0.001
-_LOOK_SECONDS: Final = 0.25
-_SILENT_LOOKS: Final = 12
-"""A synthesis worker that has said nothing for so many looks, 3 s, hangs. Looks, not seconds: when control
-itself was held up, by a debugger or a machine asleep, nobody is to blame for what could not be heard."""
-_STILL_LOOKS: Final = 8
-"""A media worker whose pacer has not ticked for so many looks, 2 s, hangs, too."""
-_FORSAKEN_LOOKS: Final = 40
-"""How long, 10 s, a leg waits for a synthesis worker before what it is to say fails."""
 _UNNOTICED: Final = 30
 """Units that are laid of what a leg says when another synthesis worker is to go on with it: it lets go, and the
 other makes the next clause, in less."""
-_MOVED_TOGETHER: Final = 32
-"""Legs that an overfull worker lets go at a time: each has the other begin with a first stretch."""
 _PATIENCE_NS: Final = 250_000_000
 """How long a stop waits for what was really heard before it answers with what is known."""
 MEDIA: Final = "media"
@@ -124,7 +114,8 @@ class Legs:
         self._unsettled: dict[Leg, None] = {}
         self._cutting = asyncio.Event()
         self._expecting = asyncio.Event()
-        self._orphans: dict[Leg, int] = {}  # legs without a synthesis worker, and for how many looks
+        self.orphans: dict[Leg, int] = {}
+        """Legs without a synthesis worker, and for how many of the minder's looks."""
 
     # -- doing --------------------------------------------------------------------------------------------
 
@@ -199,9 +190,9 @@ class Legs:
         """Give the leg to a synthesis worker; without one it waits until the next is ready."""
         seat = self._crew.idlest()
         if seat is None:
-            self._orphans.setdefault(leg, 0)
+            self.orphans.setdefault(leg, 0)
             return
-        self._orphans.pop(leg, None)
+        self.orphans.pop(leg, None)
         leg.writer = seat
         seat.legs.add(leg)
         leg.media.rows.hold(leg.row, seat.name)
@@ -251,7 +242,7 @@ class Legs:
         self._perform(leg)
         leg.media.watch.close(leg.row)
         self._unsettled.pop(leg, None)
-        self._orphans.pop(leg, None)
+        self.orphans.pop(leg, None)
         self.detach(leg)
         del leg.media.legs[leg.row]
         leg.media.rows.let_go(leg.row, _CONTROL)
@@ -285,46 +276,6 @@ class Legs:
         leg = seat.legs[row]
         leg.call.advance(leg.glance(time.monotonic_ns()), seat.watch.underruns(row))
         self.act(leg)
-
-    async def mind_workers(self) -> None:
-        """For ever: end workers that hang, and the hopes of legs that have waited for a writer too long."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            for media in self._crew.media:
-                if media.look() > _STILL_LOOKS:
-                    media.silent = 0
-                    media.worker.kill()
-            for seat in self._crew.synthesis:
-                seat.silent += seat.alive
-                if seat.silent > _SILENT_LOOKS:
-                    seat.silent = 0
-                    seat.worker.kill()
-            self._relieve()
-            for leg in tuple(self._orphans):
-                self._orphans[leg] += 1
-                if self._orphans[leg] > _FORSAKEN_LOOKS and leg.call.speaking:
-                    detail = f"no synthesis worker for {_FORSAKEN_LOOKS * _LOOK_SECONDS:.0f} s"
-                    leg.call.playlist.forsake(detail, leg.glance(time.monotonic_ns()))
-                    self.act(leg)
-
-    def _relieve(self) -> None:
-        """Have an overfull synthesis worker leave legs to the idlest: all those of one that died came to it."""
-        living = [seat for seat in self._crew.synthesis if seat.alive]
-        fullest = min(living, key=lambda seat: seat.demand.headroom, default=None)
-        idlest = self._crew.idlest()
-        if fullest is None or idlest is None or fullest.demand.headroom >= 0:
-            return
-        if any(leg.call.playlist.writer.moving for leg in fullest.legs):
-            return  # what those take that are on their way counts for nobody else yet
-        over, room = -fullest.demand.headroom, idlest.demand.headroom
-        making = [leg for leg in fullest.legs if leg.burden is not None]
-        making.sort(key=lambda leg: leg.media.ring.ahead(leg.row), reverse=True)
-        for leg in making[:_MOVED_TOGETHER]:
-            moves = fullest.demand.weight(leg.burden) / fullest.demand.limit
-            if over <= 0 or moves > room:
-                return
-            if self.move(leg):
-                over, room = over - moves, room - moves
 
     async def follow_cuts(self) -> None:
         """For ever: while cuts are on their way, look often for the pacer's and the writer's answer."""

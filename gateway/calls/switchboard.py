@@ -19,6 +19,7 @@ from gateway.calls.crew import Crew
 from gateway.calls.draining import Draining
 from gateway.calls.events import EventLog
 from gateway.calls.leg import Observer
+from gateway.calls.minder import Minder
 from gateway.calls.reception import Reception
 from gateway.calls.registry import Registry
 from gateway.calls.signalling import Signalling
@@ -75,7 +76,8 @@ class Switchboard:
         legs = self.registry.legs
         async with asyncio.timeout(_START_SECONDS):
             await self.workers.start(legs.hooks)
-        for loop in (legs.watch, legs.follow_cuts, legs.mind_workers, self._sweep, self.workers.booth.run):
+        minder = Minder(self.workers, legs)
+        for loop in (legs.watch, legs.follow_cuts, minder.run, self._sweep, self.workers.booth.run):
             task = asyncio.create_task(loop(), name=loop.__qualname__)
             task.add_done_callback(report_failure)
             self._tasks.append(task)
