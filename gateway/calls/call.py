@@ -228,7 +228,7 @@ class Call:
                 law=self.codec,
                 ptime_ms=self.ptime,
                 dtmf_payload_type=self.dtmf_payload_type,
-                held=bool(self._holds - {"controller"}),
+                held=bool(self._holds & {"peer", "unanswered"}),
                 with_cut=with_cut,
             )
         )

@@ -378,14 +378,18 @@ class Engine:
             self._cuts_seen = cuts
 
     def _hold(self) -> bool:
-        """Act on every hold; True when all is done."""
+        """Act on every hold; True when all is done.
+
+        What the peer holds goes on once the ChangeLeg is here that says so, for it says as well where to.
+        """
         done, hold_at = True, self.ring.hold_at
         np.not_equal(hold_at, self._holds, out=self._cut)
         for row in np.flatnonzero(self._cut).tolist():
             leg, at = self.legs.get(row), int(hold_at[row])
             if leg is not None:
                 group = self._lanes[leg.group_key].group
-                if not group.hold(leg.index, at, fade=not (leg.order.held or leg.lost)):
+                too_soon = at == NEVER and leg.order.held
+                if too_soon or not group.hold(leg.index, at, fade=not (leg.order.held or leg.lost)):
                     done = False
                     continue
             self._holds[row] = at

@@ -211,7 +211,8 @@ class World:
     def acknowledge(self) -> None:
         """The media worker acts on a cut and on a hold; nothing fades here, for units tell their names."""
         cut = self.ring.generation[0] != self.ring.acked[0]
-        self.group.hold(0, int(self.ring.hold_at[0]), fade=False)
+        if not (self.held and self.ring.hold_at[0] == NEVER):
+            self.group.hold(0, int(self.ring.hold_at[0]), fade=False)
         if cut:
             self.group.cut(0)
 

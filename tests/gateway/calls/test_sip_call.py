@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from gateway.calls.requests import BargeIn
 from gateway.messages.media import ChangeLeg
 from gateway.messages.synthesis import AttachLeg
 
@@ -177,6 +178,34 @@ def test_the_holds_of_controller_and_peer_compose(sip):
         "call.held",
         "call.resumed",
     ]
+
+
+def test_what_goes_on_waits_until_the_media_worker_knows_where_to(sip):
+    world = sip("out")
+    world.answer(address=None, port=9, held=True)
+    utterance = world.say(2)
+    world.run(2)
+    world.change(address="127.0.0.1", port=4000, held=False)
+    world.pace(3)  # it has not read the change
+    assert (world.spurts, world.truly_heard(utterance)) == ([], 0)
+    world.finish()
+    assert world.truly_heard(utterance) == utterance.heard == 12
+
+
+def test_a_caller_who_may_mean_it_is_no_peer_that_holds(sip):
+    """A re-INVITE while what is said waits for whether he goes on: silence is sent, digits are dialled."""
+    world = sip("in")
+    world.answer()
+    world.say(10, barge_in=BargeIn(voice=True, confirm_ms=300))
+    world.run(2)
+    world.voice("started")
+    world.change(port=5000)
+    assert [change.held for change in world.to_media] == [False]
+    before = len(world.spurts)
+    world.run(2)
+    assert len(world.spurts) == before + 2
+    world.voice("stopped")
+    world.finish()
 
 
 def test_on_hold_nothing_leaves_the_clock_runs_and_a_marker_opens_what_follows(sip):

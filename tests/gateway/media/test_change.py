@@ -131,6 +131,24 @@ def test_a_held_leg_sends_rtcp_alone_and_resumes_with_a_marker(rig, peer, ports)
     assert len(other.packets()) == 60
 
 
+def test_what_a_peer_held_goes_on_with_the_change_that_says_so(rig, peer, writer, speech):
+    """Its target may be another: what left before would be lost."""
+    rig, old, new = rig(), peer(), peer()
+    rig.open(0, old)
+    spoken = speech(20)
+    lay(rig, writer, 0, spoken)
+    rig.ring.hold(0, 0)
+    rig.change(0, held=True)
+    rig.run(100)
+    rig.ring.hold(0, NEVER)
+    rig.run(100)
+    assert rig.ring.sent[0] == 0
+    rig.change(0, new, held=False)
+    rig.run(300)
+    assert b"".join(packet.payload for packet in new.packets())[: 20 * 80] == spoken
+    assert old.packets() == []
+
+
 def test_what_goes_on_and_is_cut_at_once_is_sent_up_to_the_cut(rig, peer, writer, speech):
     """Both are found in one look: it is not cut where it was held."""
     rig, far = rig(), peer()
