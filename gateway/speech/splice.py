@@ -122,7 +122,7 @@ def _faded(before: Float32, after: Float32, n: int) -> Float32:
 
 
 class Sounds:
-    """What was made of pieces, the least recently used forgotten first."""
+    """What was made of pieces, the least recently used forgotten first. It belongs to one thread."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Sound] = OrderedDict()
@@ -136,16 +136,13 @@ class Sounds:
         return sound
 
     def keep(self, key: Hashable, sound: Sound) -> None:
-        """Keep it while there is room."""
+        """Keep it while there is room. Two utterances may have made the same at once: the later one stands."""
+        if (before := self._kept.pop(key, None)) is not None:
+            self._samples -= len(before.pcm)
         self._kept[key] = sound
         self._samples += len(sound.pcm)
         while self._samples > _KEPT_SAMPLES:
             self._samples -= len(self._kept.popitem(last=False)[1].pcm)
-
-    def forget(self) -> None:
-        """Keep nothing: voices have changed."""
-        self._kept.clear()
-        self._samples = 0
 
 
 def ends_clause(text: str) -> bool:

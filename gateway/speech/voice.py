@@ -86,6 +86,7 @@ class VoiceSource:
         self._mute: set[str] = set()
         self._prompt_seconds = prompt_seconds
         self._sounds = Sounds()
+        """Of these voices and lexicons; others have another, and what is being said is kept where it began."""
         self.tried: dict[str, tuple[float, float]] = {}
         """Of the voices whose level was measured: seconds that it took, and seconds of audio."""
         self.gain(default_voice)
@@ -147,7 +148,7 @@ class VoiceSource:
         """Take in voices that were added and let go of those removed; see Synthesiser.renew."""
         changed = self._synthesiser.renew()
         if changed:
-            self._sounds.forget()
+            self._sounds = Sounds()
         for name in changed:
             self._gains.pop(name, None)
             self._prints.pop(name, None)
@@ -159,7 +160,7 @@ class VoiceSource:
         if lexicons == self._lexicons:
             return False
         self._lexicons = lexicons
-        self._sounds.forget()
+        self._sounds = Sounds()
         return True
 
     def _matching(self, patterns: Iterable[str]) -> Iterator[str]:
@@ -313,11 +314,11 @@ class VoiceSource:
     def _recorded(self, file: tuple[str, Stamp | None]) -> Pcm:
         """A recording at its level, ``_HEADROOM`` below that. Raises MediaFileError, OSError."""
         path, stamp = file
-        key = RECORDED, path, str(stamp)
-        sound = self._sounds.find(key)
+        key, sounds = (RECORDED, path, str(stamp)), self._sounds
+        sound = sounds.find(key)
         if sound is None:
             sound = recorded(path, self._level_dbm0, self._prompt_seconds)
-            self._sounds.keep(key, sound)
+            sounds.keep(key, sound)
         pcm: Pcm = np.clip(sound.pcm * np.float32(32768 / _HEADROOM), -32768, 32767).astype(np.int16)
         return pcm
 
@@ -325,17 +326,17 @@ class VoiceSource:
         """A stretch for each piece of a template, from what is kept of it; the same turns."""
         pieces, stamps = msgspec.json.decode(recipe.source, type=tuple[list[Piece], list[object]])
         encoder = Encoder(LINE_RATE, Law(recipe.law), recipe.ptime_ms, 10 ** (recipe.gain_db / 20))
-        splicer, resume = Splicer(), recipe.resume
+        splicer, resume, sounds = Splicer(), recipe.resume, self._sounds
         skip = resume.unit * UNIT_OCTETS if resume else 0
         for piece, stamp in zip(pieces, stamps, strict=True):
             key = piece.text, piece.prompt, str(stamp), recipe.voice, recipe.rate, recipe.lexicons
-            sound = self._sounds.find(key)
+            sound = sounds.find(key)
             if sound is None:
                 if piece.prompt is None:
                     sound = yield from self._say(piece.text, recipe)
                 else:
                     sound = recorded(piece.prompt, self._level_dbm0, self._prompt_seconds)
-                self._sounds.keep(key, sound)
+                sounds.keep(key, sound)
             spliced = splicer.add(piece.char, sound)
             payload = encoder.push(spliced.pcm)
             yield Stretch(payload[skip:], tuple(_placed(spliced.words, resume)))

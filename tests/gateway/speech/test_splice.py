@@ -9,10 +9,11 @@ from gateway.api.requests import PromptSlot
 from gateway.api.saying import fill
 from gateway.messages.synthesis import Piece, Resume, Speak
 from gateway.speech.recipe import recipe_of
-from gateway.speech.splice import CROSSFADE, Sound, Splicer
+from gateway.speech.splice import CROSSFADE, Sound, Sounds, Splicer
 from gateway.speech.voice import VoiceSource
 from telephony_codecs import Law, active_speech_level, decode
-from tts_core import open_default
+from tts_core import Lexicon, open_default
+from tts_core.script import Alias
 
 VOICE = "espeak:en-us"
 TEMPLATE = "Dear {name}, your balance is {amount}. Goodbye."
@@ -139,3 +140,34 @@ def test_a_piece_that_says_nothing_takes_no_time(source):
     payload, words = _say(source, (Piece(0, "Hello."), Piece(6, "…")))
     assert [word.char_start for word in words] == [0]
     assert len(payload) < 8 * 2500
+
+
+def test_a_sound_that_two_made_at_once_counts_once():
+    sounds, second = Sounds(), Sound(np.zeros(8000, np.float32))
+    sounds.keep("first", second)
+    for _ in range(2000):
+        sounds.keep("again", second)
+    assert sounds.find("first") is second
+    assert sounds.find("again") is second
+
+
+def test_a_piece_said_while_the_lexicon_changes_is_not_kept(made, monkeypatch, source):
+    speak = source._synthesiser.speak
+    pieces = (Piece(0, "Ferry terminal."),)
+
+    def changing(script, *rest, **more):
+        speech = speak(script, *rest, **more)
+        monkeypatch.setattr(source._synthesiser, "speak", speak)
+        source.follow((Lexicon("en", {"Ferry": Alias("boat")}),))
+        return speech
+
+    try:
+        monkeypatch.setattr(source._synthesiser, "speak", changing)
+        before, _ = _say(source, pieces)
+        after, _ = _say(source, pieces)
+        assert len(made) == 2
+        assert before != after
+        assert after == _say(source, pieces)[0]
+        assert len(made) == 2, "the new reading is kept"
+    finally:
+        source.follow(())
