@@ -1,5 +1,6 @@
 """8 kHz telephone audio: resampling, level, G.711 and packets. Start reading at `encoder`."""
 
+from telephony_codecs.arrays import as_float, as_int16
 from telephony_codecs.encoder import Encoder
 from telephony_codecs.framing import PTIMES_MS, Framer
 from telephony_codecs.g711 import Law, decode, encode, transcode
@@ -26,6 +27,8 @@ __all__ = [
     "Resampler",
     "Upsampler",
     "active_speech_level",
+    "as_float",
+    "as_int16",
     "decode",
     "encode",
     "gain_to_dbm0",

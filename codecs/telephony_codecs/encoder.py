@@ -7,7 +7,7 @@ from math import isfinite
 
 import numpy as np
 
-from telephony_codecs.arrays import Float32, Int16, Uint8, require
+from telephony_codecs.arrays import Float32, Int16, Uint8, as_float, as_int16
 from telephony_codecs.framing import Framer
 from telephony_codecs.g711 import Law, encode
 from telephony_codecs.limiter import Limiter
@@ -36,8 +36,7 @@ class Encoder:
 
         ValueError when a sample is not finite; the stream is then spoilt and wants a `reset`.
         """
-        require(pcm, np.int16, np.float32)
-        line = self._resampler.push(_as_float(pcm))
+        line = self._resampler.push(as_float(pcm))
         return self._framer.push(self._compand(self._limiter.push(line * self._gain))).tobytes()
 
     def flush(self) -> bytes:
@@ -53,10 +52,4 @@ class Encoder:
         self._framer.reset()
 
     def _compand(self, line: Float32) -> Uint8:
-        return encode(self._law, np.rint(line * np.float32(32768)).astype(np.int16))
-
-
-def _as_float(pcm: Int16 | Float32) -> Float32:
-    if pcm.dtype == np.int16:
-        return np.multiply(pcm, np.float32(1 / 32768), dtype=np.float32)
-    return pcm.astype(np.float32, copy=False)
+        return encode(self._law, as_int16(line))

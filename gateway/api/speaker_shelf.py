@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import Refusal
 from gateway.settings import Settings
-from telephony_codecs import MediaFileError, read_audio, write_wav
+from telephony_codecs import MediaFileError, as_int16, read_audio, write_wav
 
 MIN_SECONDS: Final = 1.0
 _ID: Final = re.compile(r"spk_[0-9a-f]{16}")
@@ -143,7 +143,7 @@ class Speakers:
             raise Refusal("bad_audio", detail, field="audio")
         if float(np.abs(found.pcm).max()) < _SILENT:
             raise Refusal("bad_audio", "audio is silent", field="audio")
-        return np.clip(np.rint(found.pcm * 32767), -32768, 32767).astype(np.int16), found.rate
+        return as_int16(found.pcm), found.rate
 
 
 def _all(root: Path) -> list[Speaker]:

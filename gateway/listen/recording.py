@@ -14,7 +14,7 @@ from gateway.listen.packets import is_event
 from gateway.listen.sequence import follow
 from gateway.listen.store import Records
 from gateway.listen.timing import media_time
-from telephony_codecs import DBM0_FULL_SCALE, ActiveLevel, Law, active_speech_level, decode
+from telephony_codecs import DBM0_FULL_SCALE, ActiveLevel, Law, active_speech_level, as_float, decode
 
 LAW_OF: Final = {law.payload_type: law for law in Law}
 """Payload types that can be heard (RFC 3551 table 4)."""
@@ -43,7 +43,7 @@ class Recording:
 
     def level(self) -> ActiveLevel:
         """Active speech level in dBov and activity (ITU-T P.56)."""
-        return active_speech_level(self.pcm.astype(np.float32) / np.float32(32768), CLOCK_RATE)
+        return active_speech_level(as_float(self.pcm), CLOCK_RATE)
 
 
 def to_dbm0(dbov: float) -> float:

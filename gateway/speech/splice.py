@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from telephony_codecs import LINE_RATE
+from telephony_codecs import LINE_RATE, as_float
 from telephony_codecs.arrays import Float32, Int16
 from tts_core import WordTime
 from tts_core.mixing import CROSSFADE
@@ -101,9 +101,7 @@ class Joiner:
 
     def push(self, pcm: Int16 | Float32, overlaps: int) -> Float32:
         """The next piece, which begins ``overlaps`` samples before what was pushed ends."""
-        if pcm.dtype == np.int16:
-            pcm = pcm * np.float32(1 / 32768)
-        whole = _faded(self._held, pcm.astype(np.float32, copy=False), min(overlaps, len(self._held)))
+        whole = _faded(self._held, as_float(pcm), min(overlaps, len(self._held)))
         given = len(whole) - min(CROSSFADE, len(whole))
         self._held = whole[given:]
         return whole[:given]

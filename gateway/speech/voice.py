@@ -21,7 +21,16 @@ from gateway.speech.recipe import Recipe
 from gateway.speech.rest import Rest
 from gateway.speech.splice import Joiner, Sound, Sounds, Splicer, ends_clause, trimmed
 from gateway.speech.track import Stretch
-from telephony_codecs import DBM0_FULL_SCALE, LINE_RATE, Encoder, Law, Resampler, gain_to_dbm0
+from telephony_codecs import (
+    DBM0_FULL_SCALE,
+    LINE_RATE,
+    Encoder,
+    Law,
+    Resampler,
+    as_float,
+    as_int16,
+    gain_to_dbm0,
+)
 from telephony_codecs.arrays import Float32, Int16
 from tts_core import (
     Chunk,
@@ -197,8 +206,7 @@ class VoiceSource:
         """The gain of a voice that speaks elsewhere: as configured, as it was heard, or else as most are."""
         dbov, manner = remote.level_dbov(voice), remote.manner(voice)
         if dbov is None and manner is not None:
-            pcm = manner.pcm.astype(np.float32) / np.float32(32768)
-            self._gains[voice] = gain_to_dbm0(pcm, manner.rate, self._level_dbm0)
+            self._gains[voice] = gain_to_dbm0(as_float(manner.pcm), manner.rate, self._level_dbm0)
             return self._gains[voice]
         known = _USUAL_DBOV if dbov is None else dbov
         return float(10 ** ((self._level_dbm0 - DBM0_FULL_SCALE - known) / 20))
@@ -319,8 +327,7 @@ class VoiceSource:
         if sound is None:
             sound = recorded(path, self._level_dbm0, self._prompt_seconds)
             sounds.keep(key, sound)
-        pcm: Pcm = np.clip(sound.pcm * np.float32(32768 / _HEADROOM), -32768, 32767).astype(np.int16)
-        return pcm
+        return as_int16(sound.pcm * np.float32(1 / _HEADROOM))
 
     def _pieces(self, recipe: Recipe) -> Generator[Stretch | Turn, None, None]:
         """A stretch for each piece of a template, from what is kept of it; the same turns."""
@@ -357,7 +364,7 @@ class VoiceSource:
             return Sound(np.zeros(0, np.float32))
         rate, gain = chunks[0].sample_rate, self.gain(recipe.voice)
         resampler = Resampler(rate)
-        pcm = np.concatenate([chunk.pcm for chunk in chunks]) * np.float32(1 / 32768)  # plain text: as it is
+        pcm = as_float(np.concatenate([chunk.pcm for chunk in chunks]))  # plain text: as it is
         line = np.concatenate((resampler.push(pcm), resampler.flush())) * np.float32(gain)
         words = (word for chunk in chunks for word in chunk.words)
         return trimmed(line, words, rate, ends_clause=ends_clause(text))

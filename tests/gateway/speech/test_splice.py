@@ -11,7 +11,7 @@ from gateway.messages.synthesis import Piece, Resume, Speak
 from gateway.speech.recipe import recipe_of
 from gateway.speech.splice import CROSSFADE, Sound, Sounds, Splicer
 from gateway.speech.voice import VoiceSource
-from telephony_codecs import Law, active_speech_level, decode
+from telephony_codecs import Law, active_speech_level, decode, write_wav
 from tts_core import Lexicon, open_default
 from tts_core.script import Alias
 
@@ -171,3 +171,12 @@ def test_a_piece_said_while_the_lexicon_changes_is_not_kept(made, monkeypatch, s
         assert len(made) == 2, "the new reading is kept"
     finally:
         source.follow(())
+
+
+def test_a_recording_in_speech_is_rounded_and_not_cut_off(source, tmp_path):
+    path = tmp_path / "tone.wav"
+    tone = (9000 * np.sin(2 * np.pi * 230 * np.arange(8000) / 8000)).astype(np.int16)
+    write_wav(path, tone, 8000)
+    played = source._recorded((str(path), None))
+    exact = source._sounds.find(("prompt", str(path), "None")).pcm * 16384
+    assert np.abs(played - exact).max() <= 0.5
