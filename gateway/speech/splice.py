@@ -33,12 +33,16 @@ _KEPT_SAMPLES: Final = 8_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """One piece made: float32[n] at 8 kHz, trimmed; its words in its own samples and characters."""
+    """One piece made: float32[n] at 8 kHz, trimmed; its words in its own samples and characters.
+
+    ``stands_in``: another voice said it than was to; not to be kept (see ``tts_core.Chunk``).
+    """
 
     pcm: Float32
     words: tuple[WordTime, ...] = ()
     ends_clause: bool = False
     recorded: bool = False
+    stands_in: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

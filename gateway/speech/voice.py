@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -322,34 +323,40 @@ class VoiceSource:
     def _recorded(self, file: tuple[str, Stamp | None]) -> Pcm:
         """A recording at its level, ``_HEADROOM`` below that. Raises MediaFileError, OSError."""
         path, stamp = file
-        key, sounds = (RECORDED, path, str(stamp)), self._sounds
+        return as_int16(self._recording(path, stamp).pcm * np.float32(1 / _HEADROOM))
+
+    def _recording(self, path: str, stamp: Stamp | None) -> Sound:
+        """The same as a piece among others, from what is kept."""
+        key, sounds = (RECORDED, path, stamp), self._sounds
         sound = sounds.find(key)
         if sound is None:
             sound = recorded(path, self._level_dbm0, self._prompt_seconds)
             sounds.keep(key, sound)
-        return as_int16(sound.pcm * np.float32(1 / _HEADROOM))
+        return sound
 
     def _pieces(self, recipe: Recipe) -> Generator[Stretch | Turn, None, None]:
         """A stretch for each piece of a template, from what is kept of it; the same turns."""
-        pieces, stamps = msgspec.json.decode(recipe.source, type=tuple[list[Piece], list[object]])
+        pieces, stamps = msgspec.json.decode(recipe.source, type=tuple[list[Piece], list[Stamp | None]])
         encoder = Encoder(LINE_RATE, Law(recipe.law), recipe.ptime_ms, 10 ** (recipe.gain_db / 20))
         splicer, resume, sounds = Splicer(), recipe.resume, self._sounds
         skip = resume.unit * UNIT_OCTETS if resume else 0
+        passing = False
         for piece, stamp in zip(pieces, stamps, strict=True):
-            key = piece.text, piece.prompt, str(stamp), recipe.voice, recipe.rate, recipe.lexicons
-            sound = sounds.find(key)
-            if sound is None:
-                if piece.prompt is None:
-                    sound = yield from self._say(piece.text, recipe)
-                else:
-                    sound = recorded(piece.prompt, self._level_dbm0, self._prompt_seconds)
-                sounds.keep(key, sound)
+            if piece.prompt is not None:
+                sound = self._recording(piece.prompt, stamp)
+            else:
+                key = piece.text, recipe.voice, recipe.rate, recipe.lexicons
+                kept = sounds.find(key)
+                sound = (yield from self._say(piece.text, recipe)) if kept is None else kept
+                passing = passing or sound.stands_in
+                if kept is None and not sound.stands_in:
+                    sounds.keep(key, sound)
             spliced = splicer.add(piece.char, sound)
             payload = encoder.push(spliced.pcm)
-            yield Stretch(payload[skip:], tuple(_placed(spliced.words, resume)))
+            yield Stretch(payload[skip:], tuple(_placed(spliced.words, resume)), passing=passing)
             skip = max(0, skip - len(payload))
         payload = encoder.push(splicer.end().pcm) + encoder.flush()
-        yield Stretch(payload[skip:], last=True)
+        yield Stretch(payload[skip:], last=True, passing=passing)
 
     def _say(self, text: str, recipe: Recipe) -> Generator[Turn, None, Sound]:
         """One piece, said as what goes on unless it ends a clause."""
@@ -362,12 +369,14 @@ class VoiceSource:
                 yield part
         if not chunks:
             return Sound(np.zeros(0, np.float32))
-        rate, gain = chunks[0].sample_rate, self.gain(recipe.voice)
+        rate, own = chunks[0].sample_rate, self.gain(recipe.voice)
         resampler = Resampler(rate)
-        pcm = as_float(np.concatenate([chunk.pcm for chunk in chunks]))  # plain text: as it is
-        line = np.concatenate((resampler.push(pcm), resampler.flush())) * np.float32(gain)
+        gains: dict[str, float] = {}
+        pcm = np.concatenate([as_float(self._levelled(chunk, own, gains)) for chunk in chunks])
+        line = np.concatenate((resampler.push(pcm), resampler.flush())) * np.float32(own)
         words = (word for chunk in chunks for word in chunk.words)
-        return trimmed(line, words, rate, ends_clause=ends_clause(text))
+        sound = trimmed(line, words, rate, ends_clause=ends_clause(text))
+        return replace(sound, stands_in=any(chunk.stands_in for chunk in chunks))
 
     def _levelled(self, chunk: Chunk, own: float, gains: dict[str, float]) -> Int16 | Float32:
         """The chunk as loud, beside what the gain `own` is for, as it is to be."""

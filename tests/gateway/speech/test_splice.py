@@ -12,7 +12,7 @@ from gateway.speech.recipe import recipe_of
 from gateway.speech.splice import CROSSFADE, Sound, Sounds, Splicer
 from gateway.speech.voice import VoiceSource
 from telephony_codecs import Law, active_speech_level, decode, write_wav
-from tts_core import Lexicon, open_default
+from tts_core import Chunk, Lexicon, Speech, Voice, open_default
 from tts_core.script import Alias
 
 VOICE = "espeak:en-us"
@@ -178,5 +178,48 @@ def test_a_recording_in_speech_is_rounded_and_not_cut_off(source, tmp_path):
     tone = (9000 * np.sin(2 * np.pi * 230 * np.arange(8000) / 8000)).astype(np.int16)
     write_wav(path, tone, 8000)
     played = source._recorded((str(path), None))
-    exact = source._sounds.find(("prompt", str(path), "None")).pcm * 16384
+    exact = source._recording(str(path), None).pcm * 16384
     assert np.abs(played - exact).max() <= 0.5
+
+
+class Route:
+    """A synthesiser with a route, which a soft voice says as long as the loud one cannot."""
+
+    resets = 0
+
+    def __init__(self):
+        self.stands_in = True
+
+    def voices(self):
+        return tuple(
+            Voice(name, "en", name.partition(":")[0], "", "") for name in ("route:r", "a:loud", "a:soft")
+        )
+
+    def voice(self, name):
+        return next(voice for voice in self.voices() if voice.name == name)
+
+    def remote(self, voice):
+        return None
+
+    def load(self, voice):
+        pass
+
+    def speak(self, script, voice, rate=1.0, play=None):
+        own = ("a:soft" if self.stands_in else "a:loud") if voice == "route:r" else voice
+        wave = np.sin(np.arange(8000) * 0.4) * {"a:loud": 16000, "a:soft": 200}[own]
+        told = own if voice == "route:r" else ""
+        return Speech(
+            iter([Chunk(wave.astype(np.int16), 8000, voice=told, stands_in=voice != own and self.stands_in)])
+        )
+
+
+def test_a_template_by_a_route_is_at_the_level_and_who_stood_in_is_not_kept():
+    route = Route()
+    source = VoiceSource(route, -20.0, "a:loud")
+    recipe = recipe_of(Speak(0, 0, 1, "route:r", 1.0, 0.0, pieces=(Piece(0, "Hello."),)), "PCMU", 20)
+    for stands_in, passing in ((True, True), (False, False), (True, False)):  # the last of what is kept
+        route.stands_in = stands_in
+        stretches = list(source(recipe))
+        pcm = _pcm(b"".join(stretch.payload for stretch in stretches))
+        assert active_speech_level(pcm, 8000).dbov == pytest.approx(-26.15, abs=0.5)
+        assert [stretch.passing for stretch in stretches] == [passing] * 2
