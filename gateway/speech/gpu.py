@@ -10,10 +10,11 @@ from gateway.messages.work import GpuMemory
 def memory() -> GpuMemory | None:
     """Of the device that torch uses; None when no runtime of this process has begun to use one.
 
-    Torch is not imported for it: who runs on a GPU has done so.
+    Torch is not imported for it: who runs on a GPU has done so, or is about to in a thread of its own, and then
+    the module is there before what it holds.
     """
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not cuda.is_initialized():
         return None
-    free, total = torch.cuda.mem_get_info()
-    return GpuMemory(torch.cuda.get_device_name(), total - free, total)
+    free, total = cuda.mem_get_info()
+    return GpuMemory(cuda.get_device_name(), total - free, total)
