@@ -24,6 +24,8 @@ _WITHIN_MS: Final = 160
 STOP_MS: Final = 300
 _STRICTEST: Final = 3
 _MS_OCTETS: Final = 8
+_LATE: Final = 8000
+"""Samples: no packet is a second late."""
 _FRAMES_MS: Final = (30, 20, 10)
 """What WebRTC's detector takes."""
 _LOUD_ENOUGH: Final = 16
@@ -70,7 +72,8 @@ class Hearing:
         """When the newest packet came, on CLOCK_MONOTONIC."""
         self._detector = webrtcvad.Vad(_STRICTEST)
         self._noise: float | None = None
-        self._next: int | None = None
+        self._ssrc: int | None = None
+        self._next = 0
         self._recent: deque[tuple[int, bool]] = deque()
         self._recent_ms = 0
         self._voice_ms = 0
@@ -78,17 +81,20 @@ class Hearing:
         self._confirmed = False
         self._before: npt.NDArray[np.int16] = np.zeros(0, np.int16)
 
-    def hear(self, timestamp: int, codes: bytes, law: Law, now_ns: int) -> list[Heard]:
-        """The next packet. One that is late is left out; what was not sent, or lost, is silence."""
+    def hear(self, ssrc: int, timestamp: int, codes: bytes, law: Law, now_ns: int) -> list[Heard]:
+        """The next packet. One that is late is left out; what was not sent, or lost, is silence.
+
+        Another SSRC has a clock of its own, and so has a source whose clock goes back by more than ``_LATE``.
+        """
         self.heard_ns = now_ns
         told: list[Heard] = []
-        if self._next is not None:
+        if ssrc == self._ssrc:
             gap = (timestamp - self._next) & 0xFFFFFFFF
-            if gap >= 1 << 31:
+            if gap >= (1 << 32) - _LATE:
                 return told
-            if gap:
-                told += self._pass(min(gap, 8000) // _MS_OCTETS, voice=False)
-        self._next = (timestamp + len(codes)) & 0xFFFFFFFF
+            if 0 < gap < 1 << 31:
+                told += self._pass(min(gap, _LATE) // _MS_OCTETS, voice=False)
+        self._ssrc, self._next = ssrc, (timestamp + len(codes)) & 0xFFFFFFFF
         at = 0
         while (left := (len(codes) - at) // _MS_OCTETS) >= _FRAMES_MS[-1]:
             ms = next(length for length in _FRAMES_MS if length <= left)

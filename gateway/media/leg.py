@@ -158,7 +158,9 @@ class Leg:
             law = Law(self.order.law)
         if self.hearing is None or law is None:
             return []
-        return self._heard(self.hearing.hear(packet.timestamp, packet.payload, law, now_ns), now_ns)
+        return self._heard(
+            self.hearing.hear(packet.ssrc, packet.timestamp, packet.payload, law, now_ns), now_ns
+        )
 
     def _heard(self, heard: list[Heard], now_ns: int) -> list[FromMedia]:
         return [VoiceHeard(self.row, one.kind, one.voice_ms, now_ns) for one in heard]

@@ -61,7 +61,7 @@ def _listen(octets, law=Law.PCMU, ptime=20, confirm_ms=0, lose=()):
         if n in lose:
             continue
         packet = octets[n * size : (n + 1) * size]
-        heard = hearing.hear(n * size + 2**32 - 1000 & 0xFFFFFFFF, packet, law, 0)
+        heard = hearing.hear(5, n * size + 2**32 - 1000 & 0xFFFFFFFF, packet, law, 0)
         told += [(one.kind, (n + 1) * ptime, one.voice_ms) for one in heard]
     return told
 
@@ -117,16 +117,16 @@ def test_lost_and_late_packets_do_no_harm(speech):
     kinds = [kind for kind, _, _ in told]
     assert kinds == ["started", "stopped"] * (len(kinds) // 2) != []
     hearing = Hearing(0)
-    assert hearing.hear(1000, speech[24000:24160], Law.PCMU, 0) == []
-    assert hearing.hear(500, speech[24000:24160], Law.PCMU, 0) == []
-    assert hearing.hear(1160, b"", Law.PCMU, 0) == []
-    assert hearing.hear(1160, b"\x00" * 7, Law.PCMU, 0) == []
+    assert hearing.hear(5, 1000, speech[24000:24160], Law.PCMU, 0) == []
+    assert hearing.hear(5, 500, speech[24000:24160], Law.PCMU, 0) == []
+    assert hearing.hear(5, 1160, b"", Law.PCMU, 0) == []
+    assert hearing.hear(5, 1160, b"\x00" * 7, Law.PCMU, 0) == []
 
 
 def test_a_caller_who_stops_sending_has_stopped_speaking(speech):
     hearing, told = Hearing(0), []
     for n in range(220):
-        told += hearing.hear(160 * n, speech[160 * n : 160 * n + 160], Law.PCMU, 0)
+        told += hearing.hear(5, 160 * n, speech[160 * n : 160 * n + 160], Law.PCMU, 0)
     assert hearing.speaking
     assert [one.kind for one in hearing.miss()] == ["stopped"]
 
@@ -137,3 +137,15 @@ def test_it_is_confirmed_by_as_much_voice_as_was_asked_for(speech):
     assert 300 <= told[1][2] < 330
     cough = b"\xff" * 8000 + speech[24000 : 24000 + 8 * 180] + b"\xff" * 8000
     assert [kind for kind, _, _ in _listen(cough, confirm_ms=300)] == ["started", "stopped"]
+
+
+@pytest.mark.parametrize(("ssrc", "jump"), [(6, 0), (6, -(2**20)), (6, 2**20), (5, -(2**20)), (5, 2**31)])
+def test_a_caller_whose_clock_begins_anew_goes_on_being_heard(speech, ssrc, jump):
+    """As it does when a call is transferred, or comes back from hold."""
+    hearing, told, middle = Hearing(0), [], 24000 + 8 * 600
+    for n in range(0, len(speech) - 160, 160):
+        later = n >= middle
+        at = n + 2**21 + (jump if later else 0)
+        told += hearing.hear(ssrc if later else 5, at & 0xFFFFFFFF, speech[n : n + 160], Law.PCMU, n)
+    assert [one.kind for one in told] == ["started", "stopped"]
+    assert told[1].voice_ms > 800
