@@ -330,12 +330,12 @@ class Engine:
         if len(port.legs) == 1:
             self._aim_port(port, leg, now_ns)
 
-    def latched(self, leg: Leg, source: tuple[str, int]) -> None:
-        """Send to ``source`` from now on, and listen to nobody else. Raises OSError."""
+    def settle(self, leg: Leg, target: tuple[str, int]) -> None:
+        """Send to ``target`` from now on, and listen to nobody else. Raises OSError, and nothing has changed."""
         port = self.port_of[leg.row]
+        port.connect(*target)
         leg.latch = None
-        leg.aim(*source)
-        port.connect(*source)
+        leg.aim(*target)
         self.filter(port, leg)
         self._lanes[leg.group_key].changed()
 
@@ -465,12 +465,8 @@ class Engine:
 
     def send_to_peer(self, leg: Leg, datagram: bytes) -> None:
         """One packet to the leg's RTP target, outside the batch."""
-        port = self.port_of[leg.row]
         try:
-            if port.connected:
-                port.rtp.send(datagram)
-            else:
-                port.rtp.sendto(datagram, (leg.address, leg.remote_port))
+            self.port_of[leg.row].send(datagram, (leg.address, leg.remote_port))
         except OSError as error:
             self._failed(leg, error.errno or errno.EIO)
 

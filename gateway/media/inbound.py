@@ -15,8 +15,8 @@ from typing import Final
 
 from gateway.media.counters import Counter
 from gateway.media.engine import Engine
-from gateway.media.leg import Leg
-from gateway.media.packet import MalformedPacket, parse_rtp
+from gateway.media.leg import Latch, Leg
+from gateway.media.packet import MalformedPacket, RtpPacket, parse_rtp
 from gateway.media.sockets import Port, refused_targets
 from gateway.messages.media import FromMedia, Latched
 
@@ -92,9 +92,9 @@ class Inbound:
                 data, source = sock.recvfrom(_DATAGRAM)
             except BlockingIOError:
                 return
-            except OSError:  # the pending ICMP error of a connected socket
-                for leg in port.legs:
-                    self._engine.refused(leg, now_ns)
+            except OSError:  # a pending ICMP error; whose it is on a shared socket, its error queue says
+                if port.connected:
+                    self._engine.refused(port.legs[0], now_ns)
                 continue
             second = now_ns // 1_000_000_000
             port.heard = port.heard + 1 if second == port.heard_second else 1
@@ -146,16 +146,26 @@ class Inbound:
             self._dropped(port, source)
             return
         if leg.latch is not None:
-            types = {leg.order.payload_type, leg.order.dtmf_payload_type or -1}
-            if self._allowed(source[0]) and leg.latch.offer(source, packet, types, now_ns):
-                self._engine.latched(leg, source)
-                self._tell(Latched(leg.row, *source))
-            elif source != (leg.address, leg.remote_port):
+            self._latch(leg, leg.latch, packet, source, now_ns)
+            if source != (leg.address, leg.remote_port):
                 return
         digits = leg.digits_received
         for message in leg.receive_rtp(packet, now_ns):
             self._tell(message)
         self._engine.counters[Counter.DIGITS_RECEIVED] += leg.digits_received - digits
+
+    def _latch(self, leg: Leg, latch: Latch, packet: RtpPacket, source: tuple[str, int], now_ns: int) -> None:
+        """Follow the peer to where its packets come from, once; or, when it is late for that, stay."""
+        types = {leg.order.payload_type, leg.order.dtmf_payload_type or -1}
+        late = now_ns > latch.until_ns
+        if not late and not (self._allowed(source[0]) and latch.offer(source, packet, types)):
+            return
+        try:
+            self._engine.settle(leg, (leg.address, leg.remote_port) if late else source)
+        except OSError:  # there is no way back to where it came from
+            return
+        if not late:
+            self._tell(Latched(leg.row, *source))
 
     def _rtcp(self, port: Port, data: bytes, source: tuple[str, int], now_ns: int) -> None:
         """Reports may come from another port of the peer's (RFC 3550 asks only for its address)."""

@@ -38,7 +38,7 @@ _STATIC: Final = {law.payload_type: law for law in Law}
 class Latch:
     """Symmetric RTP: follow the peer's source address once, after ``needed`` packets in a row from it.
 
-    ``until_ns`` closes the window. A new source starts the count anew; sequence numbers must go up.
+    The window closes at ``until_ns``. A new source starts the count anew; sequence numbers must go up.
     """
 
     until_ns: int
@@ -47,9 +47,9 @@ class Latch:
     sequence: int = 0
     count: int = 0
 
-    def offer(self, source: tuple[str, int], packet: RtpPacket, payload_types: set[int], now_ns: int) -> bool:
-        """Whether this packet makes the leg latch on to ``source``."""
-        if now_ns > self.until_ns or packet.payload_type not in payload_types:
+    def offer(self, source: tuple[str, int], packet: RtpPacket, payload_types: set[int]) -> bool:
+        """Whether this packet, in time, makes the leg latch on to ``source``; to port 0 nothing can be sent."""
+        if packet.payload_type not in payload_types or not source[1]:
             return False
         follows = source == self.source and (packet.sequence - self.sequence) & 0xFFFF in (1, 2, 3)
         self.count = self.count + 1 if follows else 1

@@ -59,6 +59,20 @@ class Port:
         self.rtp.connect((address, port))
         self.connected = True
 
+    def send(self, datagram: bytes, target: tuple[str, int]) -> None:
+        """One packet to the leg at ``target``. Raises OSError.
+
+        An error on a shared socket may be about another leg's packet (ICMP); this one was then not sent, and is
+        tried once more.
+        """
+        if self.connected:
+            self.rtp.send(datagram)
+            return
+        try:
+            self.rtp.sendto(datagram, target)
+        except OSError:
+            self.rtp.sendto(datagram, target)
+
     def share(self) -> None:
         """Undo ``connect`` and have ICMP errors queued with the address that they are about."""
         if self.connected:

@@ -158,6 +158,26 @@ def test_icmp_on_a_shared_port_loses_no_packet_of_the_others(rig, peer):
     assert np.all(np.diff(np.array(sequence, np.uint16)) == 1)
 
 
+def test_icmp_on_a_shared_port_is_nobody_elses_whoever_meets_it(rig, peer):
+    rig = rig(rtp_ports="23200-23201", unreachable_seconds=0)
+    dead, alive = peer(), peer()
+    rig.open(0, dead)
+    rig.open(1, alive)
+    dead.close()
+    legs, port = rig.engine.legs, rig.engine.port_of[1]
+    for met in (
+        lambda: rig.inbound._read_socket(port, port.rtp, rig.now),
+        lambda: rig.engine.send_to_peer(legs[1], b"one"),
+    ):
+        rig.engine.send_to_peer(legs[0], b"lost")
+        time.sleep(0.01)
+        met()
+    assert alive.drain(alive.rtp) == [b"one"]
+    rig.read()
+    assert [(m.row, m.kind) for m in rig.told] == [(0, "unreachable")]
+    assert legs[1].send_errors == legs[1].refusals == 0
+
+
 def test_digits_both_ways(rig, peer, writer, speech):
     rig, far = rig(), peer()
     opened = rig.open(0, far)
@@ -340,6 +360,43 @@ def test_symmetric_rtp_is_off_by_default_and_ends_with_its_window(rig, peer):
         late.rtp.sendto(data, ("127.0.0.1", opened.local_port))
     rig.read()
     assert rig.told == []
+
+
+def test_who_did_not_latch_in_time_is_listened_to_no_more_than_any_other(rig, peer):
+    rig, sdp, late = rig(symmetric_rtp=True, symmetric_rtp_window_seconds=1), peer(), peer()
+    opened = rig.open(0, sdp)
+    port = rig.engine.port_of[0]
+    audio = build_rtp(RtpPacket(0, False, 1, 160, 3, bytes(160)))
+    rig.now += 2 * S
+    late.rtp.sendto(audio, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert port.connected
+    assert rig.told == []
+    sdp.rtp.sendto(audio, ("127.0.0.1", opened.local_port))
+    late.rtp.sendto(audio, ("127.0.0.1", opened.local_port))
+    time.sleep(0.01)
+    with pytest.raises(BlockingIOError):
+        port.rtp.recv(2048)
+    rig.run(20)
+    assert (len(sdp.packets()), len(late.packets())) == (1, 0)
+
+
+@pytest.mark.parametrize("source", [("127.0.0.1", 0), ("127.255.255.255", 4000)])
+def test_a_source_that_nothing_can_be_sent_to_is_not_latched_on_to(rig, peer, source):
+    rig, sdp, real = rig(symmetric_rtp=True), peer(), peer()
+    opened = rig.open(0, sdp)
+    port = rig.engine.port_of[0]
+    for i in range(6):  # as a router would forge them
+        data = build_rtp(RtpPacket(0, False, i, 160 * i, 3, bytes(160)))
+        rig.inbound._datagram(port, port.rtp, data, source, rig.now)
+    assert rig.told == []
+    rig.run(20)
+    assert len(sdp.packets()) == 1, "what was agreed on stands"
+    for i in range(4):
+        data = build_rtp(RtpPacket(0, False, i, 160 * i, 3, bytes(160)))
+        real.rtp.sendto(data, ("127.0.0.1", opened.local_port))
+    rig.read()
+    assert rig.told == [Latched(0, "127.0.0.1", real.port)]
 
 
 @settings(max_examples=30, deadline=None)
