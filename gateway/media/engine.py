@@ -28,6 +28,7 @@ from gateway.media.counters import Counter
 from gateway.media.lane import Lane
 from gateway.media.leg import Latch, Leg
 from gateway.media.mixing import FADE_NS, Samples, open_bed
+from gateway.media.packet import EVENT_OCTETS
 from gateway.media.ports import NoPorts, PortAllocator
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
@@ -139,15 +140,14 @@ class Engine:
         del self.legs[row], self.port_of[row]
         self.listening.pop(row, None)
         self._fading.pop(row, None)
-        group = self._lanes[leg.group_key].group
-        packets, missed = int(group.packets[leg.index]), int(group.missed[leg.index])
+        (packets, octets), missed = self._sent(leg), int(self._lanes[leg.group_key].group.missed[leg.index])
         self._lanes[leg.group_key].remove(leg)
         self._leave_port(leg, port, now_ns)
         self.counters[Counter.LEGS] = len(self.legs)
         ring = self.ring
         causes = {cause: int(counts[row]) for cause, counts in ring.breaks.items()}
         dry = int(ring.dry_ticks[row])
-        return LegClosed(row, leg.statistics(packets, packets * group.octets, missed, causes, dry))
+        return LegClosed(row, leg.statistics(packets, octets, missed, causes, dry))
 
     def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
         """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
@@ -444,8 +444,13 @@ class Engine:
             datagram = leg.digit_packet(timestamp, int(group.sequence[i]))
             group.mute[i] = datagram is not None
             if datagram is not None:
-                group.sequence[i] += np.uint16(1)
+                group.sequence[i : i + 1] += (
+                    1  # as an array: a number of numpy's own would warn when it wraps
+                )
                 group.packets[i] += 1
+                leg.event_packets += 1
+                self.counters[Counter.PACKETS] += 1
+                self.counters[Counter.OCTETS] += EVENT_OCTETS
                 self.send_to_peer(leg, datagram)
 
     def _dialled(self, leg: Leg, lane: Lane) -> list[FromMedia]:
@@ -505,18 +510,23 @@ class Engine:
         since_first_ns = now_ns - self._start_ns - phase * TICK_NS
         return (base + since_first_ns * 8 // 1_000_000) & 0xFFFFFFFF
 
+    def _sent(self, leg: Leg) -> tuple[int, int]:
+        """The leg's packets so far, and octets of payload in them."""
+        group = self._lanes[leg.group_key].group
+        packets, events = int(group.packets[leg.index]), leg.event_packets
+        return packets, (packets - events) * group.octets + events * EVENT_OCTETS
+
     def report(self, leg: Leg, port: Port, now_ns: int, *, bye: bool = False) -> None:
         """Send the leg's SR, SDES and, at its end, BYE; nothing while its target is not known."""
         if not leg.aimed:
             return
-        group = self._lanes[leg.group_key].group
-        packets = int(group.packets[leg.index])
+        packets, octets = self._sent(leg)
         datagram = rtcp.build_sender_report(
             leg.ssrc,
             self.clock.ntp(now_ns),
             self.rtp_timestamp(leg, now_ns),
-            packets,
-            packets * group.octets,
+            packets - leg.sent_before[0],
+            octets - leg.sent_before[1],
             leg.description,
             bye=bye,
         )
@@ -533,5 +543,6 @@ class Engine:
         """Our SSRC is the peer's too (RFC 3550 8.2): BYE with the old one, go on with another."""
         leg.collided = False
         self.report(leg, self.port_of[leg.row], now_ns, bye=True)
+        leg.sent_before = self._sent(leg)  # the new one's reports begin at 0 (RFC 3550 6.4.1)
         leg.rename(secrets.randbits(32))
         self._lanes[leg.group_key].group.packet["header"]["ssrc"][leg.index] = leg.ssrc

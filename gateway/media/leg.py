@@ -87,6 +87,10 @@ class Leg:
     latch: Latch | None = None
     lost: bool = False
     """Where it should send cannot be had: rather silent than heard by whom it is no longer meant for."""
+    event_packets: int = 0
+    """Telephone-events among its packets."""
+    sent_before: tuple[int, int] = (0, 0)
+    """Packets and octets under an earlier SSRC."""
     report: Quality | None = None
     heard_ns: int = 0
     timed_out: bool = False

@@ -23,6 +23,7 @@ HEADER: Final = np.dtype(
 
 _FIXED = struct.Struct("!BBHII")
 _EVENT = struct.Struct("!BBH")
+EVENT_OCTETS: Final = _EVENT.size
 DIGITS: Final = "0123456789*#ABCD"
 """RFC 4733 3.2: event codes 0 to 15."""
 

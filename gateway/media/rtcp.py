@@ -17,6 +17,7 @@ RECEIVER_REPORT: Final = 201
 SOURCE_DESCRIPTION: Final = 202
 BYE: Final = 203
 _CNAME: Final = 1
+_HEADER_OCTETS: Final = 4
 _BLOCK_OCTETS: Final = 24
 NTP_EPOCH: Final = 2_208_988_800
 """Seconds from 1900 (NTP) to 1970 (Unix)."""
@@ -115,16 +116,16 @@ def parse_compound(data: bytes) -> Compound:
     byes: list[int] = []
     offset = 0
     while offset < len(data):
-        if len(data) - offset < 8:
+        if len(data) - offset < _HEADER_OCTETS:
             raise MalformedPacket("cut off in an RTCP header")
         first, kind, words = struct.unpack_from("!BBH", data, offset)
-        end = offset + 4 + 4 * words
+        end = offset + _HEADER_OCTETS + 4 * words
         if first >> 6 != 2 or end > len(data):
             raise MalformedPacket("not RTCP version 2, or longer than its datagram")
         if offset == 0 and kind not in (SENDER_REPORT, RECEIVER_REPORT):
             raise MalformedPacket("a compound packet begins with a report")
         count = first & 0x1F
-        body = data[offset + 4 : end]
+        body = data[offset + _HEADER_OCTETS : end]
         if kind in (SENDER_REPORT, RECEIVER_REPORT):
             begin = 24 if kind == SENDER_REPORT else 4
             if len(body) < begin + count * _BLOCK_OCTETS:

@@ -281,6 +281,47 @@ def test_colliding_ssrc_is_given_up(rig, peer):
     assert parse_compound(far.drain(far.rtcp)[0]).byes == (opened.ssrc,)
 
 
+def _counts(report):
+    """Packets and octets in a sender report."""
+    return int.from_bytes(report[20:24], "big"), int.from_bytes(report[24:28], "big")
+
+
+def test_sender_reports_count_what_their_ssrc_has_sent(rig, peer):
+    rig, far = rig(), peer()
+    opened = rig.open(0, far)
+    leg, port = rig.engine.legs[0], rig.engine.port_of[0]
+    rig.run(100)
+    rig.engine.dial(0, "5", 60)
+    rig.run(100)
+    rig.engine.report(leg, port, rig.now)
+    packets = far.packets()
+    events = [p for p in packets if p.payload_type == 101]
+    assert (len(packets), len(events)) == (10, 5)
+    assert _counts(far.drain(far.rtcp)[0]) == (10, sum(len(p.payload) for p in packets))
+    far.rtcp.sendto(
+        bytes([0x80, 201, 0, 1]) + opened.ssrc.to_bytes(4, "big"), ("127.0.0.1", opened.local_rtcp_port)
+    )
+    rig.read()
+    rig.run(60)
+    rig.engine.report(leg, port, rig.now)
+    goodbye, report = far.drain(far.rtcp)
+    assert (_counts(goodbye)[0], _counts(report)) == (10, (3, 480))
+    statistics = rig.engine.close(0, rig.now).statistics
+    assert (statistics.packets, statistics.octets) == (13, 8 * 160 + 5 * 4)
+    assert rig.engine.counters[Counter.PACKETS] == 13
+
+
+def test_sequence_numbers_wrap_in_a_digit(rig, peer, recwarn):
+    rig, far = rig(), peer()
+    rig.open(0, far)
+    leg = rig.engine.legs[0]
+    rig.engine._lanes[leg.group_key].group.sequence[leg.index] = 65534
+    rig.engine.dial(0, "5", 60)
+    rig.run(100)
+    assert [p.sequence for p in far.packets()] == [65534, 65535, 0, 1, 2]
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("types", [{"rtp_ports": "23200-23201"}, {}])
 def test_inbound_audio_never_reaches_the_process(rig, peer, types):
     rig, far, other = rig(**types), peer(), peer()

@@ -123,6 +123,8 @@ def test_receiver_report_of_aiortc_is_read(ssrc, fraction, lost, highest, jitter
     compound = rtcp.parse_compound(bytes(aiortc.rtp.RtcpRrPacket(ssrc=5, reports=[block])))
     assert compound.senders == (5,)
     (ours,) = compound.blocks
+    bare = bytes(aiortc.rtp.RtcpRrPacket(ssrc=5, reports=[block])) + bytes([0x80, 202, 0, 0])
+    assert rtcp.parse_compound(bare) == compound, "an SDES without a chunk is no more than its header"
     assert (ours.ssrc, ours.fraction_lost, ours.cumulative_lost) == (ssrc, fraction / 256, lost)
     assert (ours.highest_sequence, ours.jitter) == (highest, jitter)
 
