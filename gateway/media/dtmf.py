@@ -14,6 +14,8 @@ GAP_MS: Final = 60
 """Silence between two digits; receivers after ITU-T Q.24 want 40 ms or more."""
 _REMEMBERED: Final = 4
 _LONGEST: Final = 0xFFFF
+_STEP: Final = 480
+"""Of the longest packet, 60 ms: a segment that is told once a packet is as long as it can be within one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,25 @@ class Digit:
     duration_ms: int | None
 
 
+@dataclass(slots=True)
+class _Open:
+    """A digit that has begun: its newest segment's timestamp and duration, and how long those ``before`` were."""
+
+    timestamp: int
+    digit: str
+    duration: int
+    before: int = 0
+
+
 class DigitReceiver:
-    """Turns the peer's event packets into digits: one for each timestamp, however often it is resent."""
+    """Turns the peer's event packets into digits: one for each timestamp, however often it is resent.
+
+    A digit that is held for more than 8 s comes in segments, each of which takes up where the one before it is as
+    long as it can be (RFC 4733 2.5.1.3).
+    """
 
     def __init__(self) -> None:
-        self._open: tuple[int, str, int] | None = None  # timestamp, digit, duration so far
+        self._open: _Open | None = None
         self._seen: deque[int] = deque(maxlen=_REMEMBERED)
 
     def receive(self, timestamp: int, event: TelephoneEvent) -> list[Digit]:
@@ -102,24 +118,31 @@ class DigitReceiver:
         if event.code >= len(DIGITS):
             return []
         digits: list[Digit] = []
-        if self._open is not None and self._open[0] != timestamp and timestamp not in self._seen:
-            digits.append(self._close(self._open[2]))  # its end packets were lost: the next event ends it
-        if self._open is None:
-            if timestamp in self._seen:
-                return digits
-            self._open = (timestamp, DIGITS[event.code], event.duration)
+        digit, new = DIGITS[event.code], timestamp not in self._seen
+        if new:
             self._seen.append(timestamp)
-            digits.append(Digit(DIGITS[event.code], None))
-        elif self._open[0] != timestamp:
+            if self._open is not None and not self._goes_on(self._open, digit, timestamp):
+                digits.append(self._close(self._open))  # its end packets were lost: the next event ends it
+            if self._open is None:
+                self._open = _Open(timestamp, digit, 0)
+                digits.append(Digit(digit, None))
+        held = self._open
+        if held is None or held.timestamp != timestamp:
             return digits  # a late copy of an older event
+        held.duration = max(held.duration, event.duration)
         if event.end:
-            digits.append(self._close(max(event.duration, self._open[2])))
-        else:
-            self._open = (timestamp, self._open[1], max(event.duration, self._open[2]))
+            digits.append(self._close(held))
         return digits
 
-    def _close(self, duration: int) -> Digit:
-        assert self._open is not None
-        digit = Digit(self._open[1], duration // 8)
+    @staticmethod
+    def _goes_on(held: _Open, digit: str, timestamp: int) -> bool:
+        """Whether the next segment of the digit begins, which is then taken up."""
+        after = (timestamp - held.timestamp) & 0xFFFFFFFF
+        if digit != held.digit or not _LONGEST - _STEP < after <= _LONGEST:
+            return False
+        held.timestamp, held.duration, held.before = timestamp, 0, held.before + after
+        return True
+
+    def _close(self, held: _Open) -> Digit:
         self._open = None
-        return digit
+        return Digit(held.digit, (held.before + held.duration) // 8)

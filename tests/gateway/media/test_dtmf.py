@@ -1,10 +1,11 @@
 """RFC 4733 both ways: what we send is what a receiver understands, and losing packets loses no digit."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.media.dtmf import END_PACKETS, DigitReceiver, DigitSender
-from gateway.media.packet import DIGITS
+from gateway.media.dtmf import END_PACKETS, Digit, DigitReceiver, DigitSender
+from gateway.media.packet import DIGITS, TelephoneEvent
 
 digits = st.text(DIGITS, min_size=1, max_size=6)
 
@@ -58,3 +59,25 @@ def test_duplicates_after_the_end_are_not_a_new_digit():
     receiver = DigitReceiver()
     heard = [d for p in packets * 3 for d in receiver.receive(p.timestamp, p.event)]
     assert [(d.digit, d.duration_ms) for d in heard] == [("5", None), ("5", 100)]
+
+
+@pytest.mark.parametrize("longest", [0xFFFF, 0xFFFF // 160 * 160])
+@pytest.mark.parametrize("lost", [0, 30])
+def test_a_key_held_for_twenty_seconds_is_one_digit(longest, lost):
+    """Segments of RFC 4733 2.5.1.3, the last packets of each lost or not, and another digit behind them."""
+    receiver, heard, begin = DigitReceiver(), [], 2**32 - 100_000
+    for segment in (longest, longest, 160_000 - 2 * longest):
+        durations = list(range(160, segment, 160))
+        for duration in durations[: len(durations) - lost]:
+            heard += receiver.receive(begin, TelephoneEvent(5, False, 10, duration))
+        begin = (begin + segment) % 2**32
+    heard += receiver.receive((begin - segment) % 2**32, TelephoneEvent(5, True, 10, segment))
+    heard += receiver.receive(begin, TelephoneEvent(5, False, 10, 160))
+    assert heard == [Digit("5", None), Digit("5", 20_000), Digit("5", None)]
+
+
+def test_the_same_key_pressed_again_is_another_digit_though_its_end_was_lost():
+    receiver, heard = DigitReceiver(), []
+    for begin in (0, 1600, 1600 + 0xFFFF + 160):
+        heard += receiver.receive(begin, TelephoneEvent(5, False, 10, 160))
+    assert heard == [Digit("5", None), Digit("5", 20), Digit("5", None), Digit("5", 20), Digit("5", None)]
