@@ -59,7 +59,7 @@ from gateway.speech.voice import VoiceSource
 from gateway.speech.work import Work
 from gateway.told import Told, told
 from telephony_codecs import LINE_RATE
-from tts_core import Arrival, LexiconError, UnknownVoice
+from tts_core import Arrival, Lexicon, LexiconError, UnknownVoice
 from tts_core.remote import Abroad
 
 log = logging.getLogger("voxtrunk.speech")
@@ -162,24 +162,24 @@ class SynthesisWorker:
         loop = asyncio.get_running_loop()
 
         def deliver(changed: frozenset[str], asked: bool) -> None:
-            others = asked and self._read_lexicons()
-            loop.call_soon_threadsafe(self._offer, changed, asked, others)
+            lexicons = self._read_lexicons() if asked else None
+            loop.call_soon_threadsafe(self._offer, changed, asked, lexicons)
 
         self._shelf = ShelfWatch(self._folder, self._voices.renew, deliver)
 
-    def _read_lexicons(self) -> bool:
-        """Follow the lexicon of every utterance as it is now, if it can be read; whether it is another."""
-        assert self._voices is not None
+    def _read_lexicons(self) -> tuple[Lexicon, ...] | None:
+        """The lexicon of every utterance as it is now; None when it cannot be read."""
         try:
-            return self._voices.follow(always(self._lexicons_folder))
+            return always(self._lexicons_folder)
         except (LexiconError, OSError) as error:
             log.error("the lexicon %s stays as it was: %s", GLOBAL, error)
-            return False
+            return None
 
-    def _offer(self, changed: frozenset[str], asked: bool, lexicons: bool) -> None:
+    def _offer(self, changed: frozenset[str], asked: bool, lexicons: tuple[Lexicon, ...] | None) -> None:
         """Voices were added or removed, or somebody asked whether they or the ``lexicons`` were."""
         assert self._voices is not None
-        if lexicons:
+        # both in one turn: else what was made by the old would be shared with other nodes as if by the new
+        if lexicons is not None and self._voices.follow(lexicons):
             self._library.forget(None)
         if changed:
             self._library.forget(changed)
