@@ -91,9 +91,9 @@ def _envelope(pcm: Float32, rate: int) -> npt.NDArray[np.float64]:
 
 def _active_samples(above: npt.NDArray[np.bool_], hangover: int) -> int:
     """How many samples are above the threshold, or at most `hangover` samples after one that was."""
-    hits = np.flatnonzero(above)
-    reach = np.diff(hits, append=len(above))
-    return int(np.minimum(reach, hangover + 1).sum())
+    edges = np.flatnonzero(above[1:] != above[:-1]) + 1
+    quiet = np.diff(edges, append=len(above))[~above[edges]]
+    return int(np.count_nonzero(above) + np.minimum(quiet, hangover).sum())
 
 
 def _interpolate(below: tuple[float, float], above: tuple[float, float]) -> float:
