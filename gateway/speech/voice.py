@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Final
 
-import msgspec
 import numpy as np
 
-from gateway.messages.synthesis import MarkAt, Piece, Resume, VoiceInfo, Word
+from gateway.messages.synthesis import MarkAt, VoiceInfo, Word
 from gateway.ring import UNIT_MS, UNIT_OCTETS
+from gateway.speech import template
 from gateway.speech.lexicons import Stamp, read
 from gateway.speech.manuscript import Awaited, Recital, recite
 from gateway.speech.prompt import recorded
 from gateway.speech.recipe import Recipe
 from gateway.speech.rest import Rest
-from gateway.speech.splice import Joiner, Sound, Sounds, Splicer, ends_clause, trimmed
+from gateway.speech.splice import Joiner, Sound, Sounds, ends_clause, trimmed
 from gateway.speech.track import Stretch
 from telephony_codecs import (
     DBM0_FULL_SCALE,
@@ -42,7 +43,6 @@ from tts_core import (
     Synthesiser,
     Turn,
     UnknownVoice,
-    WordTime,
     follow,
 )
 from tts_core.engine import Pcm
@@ -240,7 +240,8 @@ class VoiceSource:
         Raises CallerError and EngineError of ``tts_core`` from the generator.
         """
         if recipe.kind == "pieces":
-            yield from self._pieces(recipe)
+            say = partial(self._say, recipe)
+            yield from template.stretches(recipe, self._sounds, say, self._recording)
             return
         rest = None if recipe.resume is None else Rest(recipe.resume)
         own = self.gain(recipe.voice)
@@ -334,32 +335,8 @@ class VoiceSource:
             sounds.keep(key, sound)
         return sound
 
-    def _pieces(self, recipe: Recipe) -> Generator[Stretch | Turn, None, None]:
-        """A stretch for each piece of a template, from what is kept of it; the same turns."""
-        pieces, stamps = msgspec.json.decode(recipe.source, type=tuple[list[Piece], list[Stamp | None]])
-        encoder = Encoder(LINE_RATE, Law(recipe.law), recipe.ptime_ms, 10 ** (recipe.gain_db / 20))
-        splicer, resume, sounds = Splicer(), recipe.resume, self._sounds
-        skip = resume.unit * UNIT_OCTETS if resume else 0
-        passing = False
-        for piece, stamp in zip(pieces, stamps, strict=True):
-            if piece.prompt is not None:
-                sound = self._recording(piece.prompt, stamp)
-            else:
-                key = piece.text, recipe.voice, recipe.rate, recipe.lexicons
-                kept = sounds.find(key)
-                sound = (yield from self._say(piece.text, recipe)) if kept is None else kept
-                passing = passing or sound.stands_in
-                if kept is None and not sound.stands_in:
-                    sounds.keep(key, sound)
-            spliced = splicer.add(piece.char, sound)
-            payload = encoder.push(spliced.pcm)
-            yield Stretch(payload[skip:], tuple(_placed(spliced.words, resume)), passing=passing)
-            skip = max(0, skip - len(payload))
-        payload = encoder.push(splicer.end().pcm) + encoder.flush()
-        yield Stretch(payload[skip:], last=True, passing=passing)
-
-    def _say(self, text: str, recipe: Recipe) -> Generator[Turn, None, Sound]:
-        """One piece, said as what goes on unless it ends a clause."""
+    def _say(self, recipe: Recipe, text: str) -> Generator[Turn, None, Sound]:
+        """A piece of a template, said as what goes on unless it ends a clause."""
         whole = text if ends_clause(text) else text.rstrip() + ","
         chunks: list[Chunk] = []
         for part in self._door(recipe)(Script.from_text(whole)).parts:
@@ -387,21 +364,6 @@ class VoiceSource:
             return chunk.pcm
         louder: Float32 = np.multiply(chunk.pcm, np.float32(factor / 32768), dtype=np.float32)
         return louder
-
-
-def _placed(words: Iterable[WordTime], resume: Resume | None) -> Iterator[Word]:
-    """Words in units from where the utterance goes on, those that are known already left out."""
-    base = resume.unit if resume else 0
-    for word in words:
-        if (
-            resume is not None
-            and resume.char is not None
-            and word.char_start < resume.char + (resume.skip > 0)
-        ):
-            continue
-        start, into = divmod(word.start_sample, UNIT_OCTETS)
-        end = -(-word.end_sample // UNIT_OCTETS)
-        yield Word(word.char_start, word.char_end, max(0, start - base), max(0, end - base), into)
 
 
 def _words(chunk: Chunk) -> tuple[Word, ...]:
