@@ -5,15 +5,14 @@
     tick(tick, due, now)  one tick: act on cuts, stamp and send what is due
     close(row, now)       BYE, statistics
 
-The event loop and the link to control live in ``gateway.media.worker``; what comes in lives in
-``gateway.media.inbound``.
+Ports are ``gateway.media.binding``'s; the event loop and the link to control live in ``gateway.media.worker``;
+what comes in lives in ``gateway.media.inbound``.
 """
 
 from __future__ import annotations
 
 import errno
 import ipaddress
-import random
 import secrets
 import time
 from collections.abc import Callable
@@ -24,12 +23,13 @@ import msgspec
 import numpy as np
 
 from gateway.media import rtcp
+from gateway.media.binding import Bindings
 from gateway.media.counters import Counter
 from gateway.media.lane import Lane
-from gateway.media.leg import Latch, Leg
+from gateway.media.leg import Leg
 from gateway.media.mixing import FADE_NS, Samples, open_bed
 from gateway.media.packet import EVENT_OCTETS
-from gateway.media.ports import NoPorts, PortAllocator
+from gateway.media.ports import NoPorts
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
 from gateway.messages.media import (
@@ -45,8 +45,6 @@ from gateway.messages.media import (
 from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.told import Told
 
-_FOREIGN_PORTS: Final = 32
-"""Ports of the range that may turn out to be another program's before one of ours is shared, or a leg refused."""
 _FULL: Final = 32
 """Legs that a tick takes before another is used beside it."""
 _REST: Final = period(20)
@@ -81,23 +79,19 @@ class Engine:
         self.ring = ring
         self.counters = [0] * COUNTERS
         self.legs: dict[int, Leg] = {}
-        self.port_of: dict[int, Port] = {}
         self.listening: dict[int, Leg] = {}
         """Legs whose caller is listened to."""
         self.beds: dict[int, Samples] = {}
         """Sounds to be played behind speech, by number."""
         self._fading: dict[int, Leg] = {}
         self.clock = Clock.start()
-        self.on_port: Callable[[Port, bool], None] = lambda port, opened: None
-        """Called when a port's sockets were opened (True), or are about to be closed."""
         self._settings = settings
         self._tell = tell
         self._start_ns = start_ns
         self._lanes: dict[tuple[int, int], Lane] = {}
         self._periods: tuple[int, ...] = ()
-        self._allocators: dict[str, PortAllocator] = {}
-        self._port_range = ports
-        self._ports: dict[tuple[str, int], Port] = {}
+        self.bindings = Bindings(settings, ports, lambda leg: self._lanes[leg.group_key].changed())
+        self.port_of = self.bindings.of
         self._cut = np.zeros(ring.legs, np.bool_)
         self._cuts_seen = 0
         self._holds = np.full(ring.legs, NEVER, np.int64)
@@ -108,8 +102,7 @@ class Engine:
 
     def open(self, order: OpenLeg, now_ns: int) -> LegOpened | LegRefused:
         """Open a leg; it sends from its lane's next tick on."""
-        ip = ipaddress.ip_address(order.remote_address)
-        address = str(getattr(ip, "ipv4_mapped", None) or ip)
+        address = _plain(order.remote_address)
         local = next(
             (each for each in self._settings.rtp_addresses if family_of(each) == family_of(address)), None
         )
@@ -118,7 +111,7 @@ class Engine:
             return LegRefused(order.row, "address", detail)
         leg = Leg(order, address, order.remote_port, rtcp.random_cname(), now_ns)
         try:
-            port = self._take_port(local, leg, now_ns)
+            port = self.bindings.bind(leg, local, now_ns)
         except NoPorts as error:
             return LegRefused(order.row, "no_ports", f"{error} (VOXTRUNK_RTP_PORTS)")
         except OSError as error:
@@ -127,7 +120,6 @@ class Engine:
             detail = f"cannot send from {local} to {address}: {error.strerror} (VOXTRUNK_RTP_ADDRESSES)"
             return LegRefused(order.row, "address", detail)
         self.legs[order.row] = leg
-        self.port_of[order.row] = port
         self._join_lane(leg, port)
         self.counters[Counter.LEGS] = len(self.legs)
         rtcp_port = port.number + (0 if port.rtcp is None else 1)
@@ -137,100 +129,28 @@ class Engine:
         """Say BYE, free the port, and account for the leg."""
         leg, port = self.legs[row], self.port_of[row]
         self.report(leg, port, now_ns, bye=True)
-        del self.legs[row], self.port_of[row]
+        del self.legs[row]
         self.listening.pop(row, None)
         self._fading.pop(row, None)
         (packets, octets), missed = self._sent(leg), int(self._lanes[leg.group_key].group.missed[leg.index])
         self._lanes[leg.group_key].remove(leg)
-        self._leave_port(leg, port, now_ns)
+        self.bindings.release(leg, now_ns)
         self.counters[Counter.LEGS] = len(self.legs)
         ring = self.ring
         causes = {cause: int(counts[row]) for cause, counts in ring.breaks.items()}
         dry = int(ring.dry_ticks[row])
         return LegClosed(row, leg.statistics(packets, octets, missed, causes, dry))
 
-    def _take_port(self, local: str, leg: Leg, now_ns: int) -> Port:
-        """A port for the leg, opened if it is the first on it. Raises NoPorts, OSError."""
-        # one whose target is not known yet books what nobody else can
-        remote = leg.booked = (leg.address, leg.remote_port) if leg.aimed else ("", leg.row)
-        if local not in self._allocators:
-            first, last = self._port_range
-            # in no order, else another gateway of the same range would be met at every port, not at some
-            ports = random.sample(evens := range(first + first % 2, last, 2), len(evens))
-            rest_ns = int(self._settings.port_drain_seconds * 1e9)
-            self._allocators[local] = PortAllocator(ports, rest_ns)
-        allocator = self._allocators[local]
-        for _ in range(_FOREIGN_PORTS):
-            try:
-                return self._join_port(local, allocator.take(remote, now_ns), leg, now_ns)
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        return self._join_port(local, allocator.share(remote), leg, now_ns)
-
-    def _join_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
-        """The leg's port, opened if it is the first on it. Raises OSError, and the port rests."""
-        try:
-            port = self._ports.get((local, number))
-            if port is None:
-                port = self._open_port(local, number, leg, now_ns)
-            else:
-                self._share_port(port)
-        except OSError as error:
-            foreign = error.errno == errno.EADDRINUSE
-            self._allocators[local].release(number, leg.booked, now_ns, foreign=foreign)
-            raise
-        port.legs.append(leg)
-        return port
-
-    def _open_port(self, local: str, number: int, leg: Leg, now_ns: int) -> Port:
-        port = Port(local, number, mux=leg.order.rtcp_mux)
-        try:
-            self._aim_port(port, leg, now_ns)
-            self.filter(port, leg)
-        except OSError:
-            port.close()
-            raise
-        self._ports[local, number] = port
-        self.on_port(port, True)
-        return port
-
-    def _aim_port(self, port: Port, leg: Leg, now_ns: int) -> None:
-        """Connect the port of one leg alone, unless its peer may turn out to be elsewhere, or is yet unknown."""
-        settings = self._settings
-        if settings.symmetric_rtp and leg.aimed:
-            window_ns = int(settings.symmetric_rtp_window_seconds * 1e9)
-            leg.latch = Latch(now_ns + window_ns, settings.symmetric_rtp_packets)
-        if leg.latch is None and leg.aimed:
-            port.connect(leg.address, leg.remote_port)
-        else:
-            port.share()
-
-    def _share_port(self, port: Port) -> None:
-        port.share()
-        for leg in port.legs:
-            leg.latch = None  # which would connect the port
-            self._lanes[leg.group_key].changed()
-        self.filter(port, None)
-
-    def filter(self, port: Port, leg: Leg | None) -> None:
-        """Let through what the leg, or with None any leg, has a use for."""
-        port.listen_for(
-            leg.order.dtmf_payload_type if leg else None,
-            everything=any(other.latch or other.hearing for other in {leg, *port.legs} if other),
-            sample_audio=self._settings.media_timeout_seconds > 0,
-        )
-
     def listen(self, order: Listen, now_ns: int) -> None:
         """Begin or cease to listen to the caller: the kernel lets his audio through, or no more."""
-        leg, port = self.legs[order.row], self.port_of[order.row]
+        leg = self.legs[order.row]
         for message in leg.listen(order.confirm_ms, now_ns):
             self._tell(message)
         if leg.hearing is None:
             self.listening.pop(leg.row, None)
         else:
             self.listening[leg.row] = leg
-        self.filter(port, leg if len(port.legs) == 1 else None)
+        self.bindings.filter(leg)
 
     def mix(self, order: MixLeg, now_ns: int) -> None:
         """Send at another level, or over another sound, from the next packet on. See ``MixLeg``."""
@@ -256,14 +176,6 @@ class Engine:
             group.mix(leg.index, order.gain, bed, order.bed_level, order.duck)
             group.suppress[leg.index] = leg.suppresses
 
-    def _leave_port(self, leg: Leg, port: Port, now_ns: int) -> None:
-        port.legs.remove(leg)
-        self._allocators[port.address].release(port.number, leg.booked, now_ns)
-        if not port.legs:
-            self.on_port(port, False)
-            del self._ports[port.address, port.number]
-            port.close()
-
     def _join_lane(self, leg: Leg, port: Port, acked: int | None = None, changes: int = 0) -> None:
         ptime = leg.order.ptime_ms
         phases = [(ptime, phase) for phase in range(period(ptime))]
@@ -283,7 +195,7 @@ class Engine:
         lane, i = self._lanes[leg.group_key], leg.index
         lane.group.changes[i] += order.with_cut
         try:
-            self._retarget(leg, order, now_ns)
+            self.bindings.retarget(leg, (_plain(order.remote_address), order.remote_port), now_ns)
         except (NoPorts, OSError):
             leg.lost = lane.group.mute[i] = lane.group.speech_waits[i] = True
             raise
@@ -301,43 +213,16 @@ class Engine:
             remote_rtcp_port=order.remote_rtcp_port,
             held=order.held,
         )
-        port = self.port_of[leg.row]
-        self.filter(port, leg if len(port.legs) == 1 else None)
+        self.bindings.filter(leg)
         if order.ptime_ms != lane.group.ptime_ms:
             assert not lane.group.packets[i], "a packet time cannot change once packets were sent"
             acked, changes = int(lane.group.acked[i]), int(lane.group.changes[i])
             lane.remove(leg)
-            self._join_lane(leg, port, acked, changes)
+            self._join_lane(leg, self.port_of[leg.row], acked, changes)
             lane, i = self._lanes[leg.group_key], leg.index
             self._mix(leg)
         lane.group.code(i, order.payload_type, order.law)
         lane.group.suppress[i] = leg.suppresses
-
-    def _retarget(self, leg: Leg, order: ChangeLeg, now_ns: int) -> None:
-        ip = ipaddress.ip_address(order.remote_address)
-        target = str(getattr(ip, "ipv4_mapped", None) or ip), order.remote_port
-        if target == (leg.address, leg.remote_port) and not leg.lost:
-            return
-        port = self.port_of[leg.row]
-        lane = self._lanes[leg.group_key]
-        if family_of(target[0]) != family_of(port.address):
-            raise OSError(errno.EAFNOSUPPORT, f"the leg is at {port.address}")
-        self._allocators[port.address].move(port.number, leg.booked, target)
-        leg.booked = target
-        leg.aim(*target)
-        leg.heard_ns, leg.timed_out, leg.refused_ns = now_ns, False, 0
-        lane.changed()
-        if len(port.legs) == 1:
-            self._aim_port(port, leg, now_ns)
-
-    def settle(self, leg: Leg, target: tuple[str, int]) -> None:
-        """Send to ``target`` from now on, and listen to nobody else. Raises OSError, and nothing has changed."""
-        port = self.port_of[leg.row]
-        port.connect(*target)
-        leg.latch = None
-        leg.aim(*target)
-        self.filter(port, leg)
-        self._lanes[leg.group_key].changed()
 
     # -- ticks --------------------------------------------------------------------------------------------
 
@@ -546,3 +431,9 @@ class Engine:
         leg.sent_before = self._sent(leg)  # the new one's reports begin at 0 (RFC 3550 6.4.1)
         leg.rename(secrets.randbits(32))
         self._lanes[leg.group_key].group.packet["header"]["ssrc"][leg.index] = leg.ssrc
+
+
+def _plain(address: str) -> str:
+    """A literal address as sockets know it: IPv4 that is mapped into IPv6 is IPv4."""
+    ip = ipaddress.ip_address(address)
+    return str(getattr(ip, "ipv4_mapped", None) or ip)

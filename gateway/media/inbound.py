@@ -41,7 +41,7 @@ class Inbound:
         self._epoll = select.epoll()
         self._sockets: dict[int, tuple[Port, socket.socket]] = {}
         self._muted: list[Port] = []
-        engine.on_port = self._port_changed
+        engine.bindings.on_port = self._port_changed
 
     @property
     def fd(self) -> int:
@@ -161,7 +161,7 @@ class Inbound:
         if not late and not (self._allowed(source[0]) and latch.offer(source, packet, types)):
             return
         try:
-            self._engine.settle(leg, (leg.address, leg.remote_port) if late else source)
+            self._engine.bindings.settle(leg, (leg.address, leg.remote_port) if late else source)
         except OSError:  # there is no way back to where it came from
             return
         if not late:
