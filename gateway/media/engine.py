@@ -122,7 +122,7 @@ class Engine:
         self.legs[order.row] = leg
         self._join_lane(leg, port)
         self.counters[Counter.LEGS] = len(self.legs)
-        rtcp_port = port.number + (0 if port.rtcp is None else 1)
+        rtcp_port = port.number + (0 if order.rtcp_mux or port.rtcp is None else 1)
         return LegOpened(order.row, port.rtp.getsockname()[0], port.number, rtcp_port, leg.ssrc)
 
     def close(self, row: int, now_ns: int) -> LegClosed:
@@ -416,11 +416,11 @@ class Engine:
             bye=bye,
         )
         self.counters[Counter.RTCP_SENT] += 1
-        if port.rtcp is None:
+        if leg.order.rtcp_mux:
             self.send_to_peer(leg, datagram)
             return
         try:
-            port.rtcp.sendto(datagram, leg.rtcp_target)
+            (port.rtcp or port.rtp).sendto(datagram, leg.rtcp_target)
         except OSError:  # nobody listens for reports, or port 65536: the peer's own business
             leg.send_errors += 1
 

@@ -268,6 +268,19 @@ def test_muxed_rtcp_uses_one_port(rig, peer):
     assert parse_compound(data).byes == (opened.ssrc,)
 
 
+@pytest.mark.parametrize("first_muxes", [True, False])
+def test_legs_that_share_a_port_mux_rtcp_each_as_it_wants(rig, peer, first_muxes):
+    rig, far = rig(rtp_ports="23200-23201"), [peer(), peer()]
+    for row, muxes in enumerate((first_muxes, not first_muxes)):
+        opened = rig.open(row, far[row], rtcp_mux=muxes)
+        port = rig.engine.port_of[row]
+        assert opened.local_rtcp_port == (23200 if muxes or port.rtcp is None else 23201)
+        rig.engine.report(rig.engine.legs[row], port, rig.now)
+        data, source = (far[row].rtp if muxes else far[row].rtcp).recvfrom(2048)
+        assert parse_compound(data).senders == (opened.ssrc,)
+        assert source[1] == opened.local_rtcp_port
+
+
 def test_colliding_ssrc_is_given_up(rig, peer):
     rig, far = rig(), peer()
     opened = rig.open(0, far)
