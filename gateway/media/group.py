@@ -18,109 +18,27 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from gateway.media.columns import Columns
 from gateway.media.fades import Fades
-from gateway.media.mixing import LEVELS, Bed, Mixing, Samples
-from gateway.media.packet import HEADER, MARKER, VERSION_2
+from gateway.media.mixing import Bed, Mixing, Samples
+from gateway.media.packet import MARKER, VERSION_2
 from gateway.messages.base import Law
 from gateway.ring import CAPACITY, NEVER, UNIT_MS, UNIT_OCTETS, RingBlock
 
-_FIRST_CAPACITY: Final = 64
 _LOOK_TICKS: Final = 64
 
-_FIELDS: Final[dict[str, Any]] = {
-    "rows": "i8",
-    "sent": "i8",
-    "slot": "i8",
-    "first_slot": "i8",
-    "limit": "i8",
-    "held_from": "i8",
-    "acked": "i8",
-    "changes": "i8",
-    "silence": "i8",
-    "payload_type": "u1",
-    "suppress": "?",
-    "speech_waits": "?",
-    "mute": "?",
-    "speaking": "?",
-    "faded": "?",
-    "alaw": "?",
-    "timestamp_base": "u4",
-    "sequence": "u2",
-    "packets": "i8",
-    "missed": "i8",
-    "sent_before": "?",
-    "dry_before": "?",
-    "levels": LEVELS,
-}
-"""A leg's state, by index in the group.
 
-``slot``: the place of the next packet in its part of the ring, which begins at ``first_slot``. ``limit``: the
-position of a cut under way. ``held_from``: the position from which on speech is held, NEVER when it is not, and
-``faded``: it died away there. ``changes``: how many that belong to a cut were made (see ``gateway.ring``).
-``speech_waits``: the ring is not to be read (a digit is being sent). ``missed``: packet times skipped by stalls.
-``mute``: another packet takes the audio packet's place. ``speaking``: its newest packet held speech.
-"""
-
-_SCRATCH: Final[dict[str, str]] = {
-    "written": "i8",
-    "available": "i8",
-    "generation": "i8",
-    "index": "i8",
-    "flag": "u1",
-    "waiting": "?",
-    "sending": "?",
-    "everybody": "?",
-    "mask": "?",
-    "fresh": "?",
-    "dry": "?",
-    "timestamp": "u4",
-    "marker_type": "u1",
-    "sent_ns": "i8",
-}
-
-
-class Group:
+class Group(Columns):
     """Legs with the same packet time and phase, by index 0 to ``n - 1``; removing one moves the last there."""
-
-    rows: npt.NDArray[np.int64]
-    sent: npt.NDArray[np.int64]
-    slot: npt.NDArray[np.int64]
-    first_slot: npt.NDArray[np.int64]
-    limit: npt.NDArray[np.int64]
-    held_from: npt.NDArray[np.int64]
-    acked: npt.NDArray[np.int64]
-    changes: npt.NDArray[np.int64]
-    silence: npt.NDArray[np.int64]
-    payload_type: npt.NDArray[np.uint8]
-    suppress: npt.NDArray[np.bool_]
-    speech_waits: npt.NDArray[np.bool_]
-    mute: npt.NDArray[np.bool_]
-    speaking: npt.NDArray[np.bool_]
-    faded: npt.NDArray[np.bool_]
-    alaw: npt.NDArray[np.bool_]
-    timestamp_base: npt.NDArray[np.uint32]
-    sequence: npt.NDArray[np.uint16]
-    packets: npt.NDArray[np.int64]
-    missed: npt.NDArray[np.int64]
-    sent_before: npt.NDArray[np.bool_]
-    dry_before: npt.NDArray[np.bool_]
-    levels: npt.NDArray[Any]
 
     def __init__(self, ring: RingBlock, ptime_ms: int) -> None:
         self.ring = ring
         self.ptime_ms = ptime_ms
         self.units = ptime_ms // UNIT_MS
         self.step = 8 * ptime_ms
-        self.octets = self.units * UNIT_OCTETS
-        self.n = 0
-        self.capacity = 0
+        super().__init__(self.units * UNIT_OCTETS)
         self._slots = CAPACITY // self.units
         self._frames = ring.frames.reshape(-1, self.octets)
-        self._packet = np.dtype([("header", HEADER), ("payload", "u1", (self.octets,))])
-        self.packet = np.zeros(0, self._packet)
-        for name, kind in (_FIELDS | _SCRATCH).items():
-            setattr(self, name, np.zeros(0, kind))
-        self._views: dict[str, npt.NDArray[Any]] = {}
         self._fades = Fades()
         self._mixing = Mixing(self.octets)
         self._beds: dict[int, Bed] = {}  # by row
@@ -153,10 +71,7 @@ class Group:
 
         Returns its index. ``packet`` may have moved in memory: see ``capacity``.
         """
-        if self.n == self.capacity:
-            self._grow()
-        i = self.n
-        self.n += 1
+        i = self._append()
         self.rows[i] = row
         self.sent[i] = self.slot[i] = 0
         self.first_slot[i] = row * self._slots
@@ -183,15 +98,9 @@ class Group:
 
     def remove(self, i: int) -> int:
         """Take out the leg at ``i``. Returns the index of the leg that took its place (``i`` if none did)."""
-        last = self.n - 1
         self._beds.pop(int(self.rows[i]), None)
-        if i != last:
-            for name in _FIELDS:
-                array = getattr(self, name)
-                array[i] = array[last]
-            self.packet[i] = self.packet[last]
+        last = self._remove(i)
         self._fades.move(last, i)
-        self.n = last
         self._members_changed()
         return last
 
@@ -202,29 +111,9 @@ class Group:
         self.silence[i] = (self.ring.legs + ("PCMU", "PCMA").index(law)) * self._slots
         self.packet["header"]["marker_type"][i] = payload_type
 
-    def _grow(self) -> None:
-        self.capacity = max(_FIRST_CAPACITY, 2 * self.capacity)
-        for name in _FIELDS | _SCRATCH:
-            old = getattr(self, name)
-            new = np.zeros(self.capacity, old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
-        packet = np.zeros(self.capacity, self._packet)
-        packet[: len(self.packet)] = self.packet
-        self.packet = packet
-        self._payloads = np.zeros((self.capacity, self.octets), np.uint8)
-
     def _members_changed(self) -> None:
-        """Slices to the first ``n`` of every array, so that a tick makes none."""
-        n = self.n
-        self._views = {name: getattr(self, name)[:n] for name in _FIELDS | _SCRATCH}
-        header = self.packet["header"][:n]
-        self._header_sequence = header["sequence"]
-        self._header_timestamp = header["timestamp"]
-        self._header_marker_type = header["marker_type"]
-        self._packet_payloads = self.packet["payload"][:n]
-        self._views["everybody"][...] = True
-        asking = np.flatnonzero(self.levels["asks"][:n])
+        self._slice()
+        asking = np.flatnonzero(self.levels["asks"][: self.n])
         if len(asking) or len(self._mixing):
             self._mixing.lay_out(asking, [self._beds.get(row) for row in self.rows[asking].tolist()])
 
