@@ -19,6 +19,7 @@ _FIRST_CAPACITY: Final = 64
 _FIELDS: Final[dict[str, Any]] = {
     "rows": "i8",
     "sent": "i8",
+    "sent_ns": "i8",
     "slot": "i8",
     "first_slot": "i8",
     "limit": "i8",
@@ -64,7 +65,6 @@ _SCRATCH: Final[dict[str, str]] = {
     "dry": "?",
     "timestamp": "u4",
     "marker_type": "u1",
-    "sent_ns": "i8",
 }
 
 
@@ -73,6 +73,7 @@ class Columns:
 
     rows: npt.NDArray[np.int64]
     sent: npt.NDArray[np.int64]
+    sent_ns: npt.NDArray[np.int64]
     slot: npt.NDArray[np.int64]
     first_slot: npt.NDArray[np.int64]
     limit: npt.NDArray[np.int64]

@@ -73,7 +73,7 @@ class Group(Columns):
         """
         i = self._append()
         self.rows[i] = row
-        self.sent[i] = self.slot[i] = 0
+        self.sent[i] = self.sent_ns[i] = self.slot[i] = 0
         self.first_slot[i] = row * self._slots
         self.limit[i] = NEVER
         self._hold_from(i, int(self.ring.hold_at[row]))

@@ -69,6 +69,25 @@ def test_sequence_and_timestamp_wrap(sequence, timestamp):
     ring.close()
 
 
+def test_when_speech_left_is_told_of_each_leg_whoever_comes_and_goes(ring, writer, speech):
+    group = Group(ring, 20)
+    line = Line(group)
+    for row in range(3):
+        _leg(group, row, ssrc=row)
+    for row in range(3):  # each has spoken once, at another time
+        pen = writer(row)
+        assert pen.adopt()
+        pen.lay(speech(2))
+        line.tick()
+    assert ring.sent_ns[:3].tolist() == [1_000_000, 1_000_001, 1_000_002]
+    group.remove(0)
+    line.tick()
+    assert ring.sent_ns[1:3].tolist() == [1_000_001, 1_000_002]
+    _leg(group, 4, ssrc=4)
+    line.tick()
+    assert ring.sent_ns[4] == 0, "it has not spoken yet"
+
+
 def test_silence_sent_or_suppressed_with_clock_kept_and_marker_right(ring, writer, speech):
     group = Group(ring, 20)
     _leg(group, 0, ssrc=1)
