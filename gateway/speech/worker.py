@@ -17,7 +17,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,24 +42,21 @@ from gateway.messages.work import SynthesisStatistics
 from gateway.priority import take_niceness
 from gateway.ring import RingBlock
 from gateway.settling import settle
-from gateway.speech import abroad, gpu
+from gateway.speech import gpu
 from gateway.speech.feeder import Feeder
-from gateway.speech.lexicons import GLOBAL, always, at_start
 from gateway.speech.library import Library
 from gateway.speech.load import Load
 from gateway.speech.maker import Maker, Opened, Outcome, Unusable
 from gateway.speech.making import Made, Source, Step
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import Origin
+from gateway.speech.repertoire import Repertoire
 from gateway.speech.shared import SharedSpeech
-from gateway.speech.shelf import ShelfWatch
 from gateway.speech.track import Failure, Stretch, Track
-from gateway.speech.voice import VoiceSource
 from gateway.speech.work import Work
 from gateway.told import Told, told
 from telephony_codecs import LINE_RATE
-from tts_core import Arrival, Lexicon, LexiconError, UnknownVoice
-from tts_core.remote import Abroad
+from tts_core import Arrival, Lexicon, UnknownVoice
 
 log = logging.getLogger("voxtrunk.speech")
 
@@ -94,9 +90,11 @@ class SynthesisWorker:
     def __init__(self, link: Link[ToSynthesis], blocks: list[RingBlock], settings: Told) -> None:
         self._link = link
         self._library = Library(settings.cache_octets)
-        self._feeder = Feeder(blocks, self._library, link.send, self._drop, self._together, self._seek)
+        self._repertoire = Repertoire(settings)
+        together = self._repertoire.together
+        self._feeder = Feeder(blocks, self._library, link.send, self._drop, together, self._seek)
         shares = settings.redis_url is not None and settings.redis_speech_octets > 0
-        self._shared = SharedSpeech(settings, self._print_of) if shares else None
+        self._shared = SharedSpeech(settings, self._repertoire.print_of) if shares else None
         self._seeking: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[tuple[Origin, Outcome]] = asyncio.Queue()
         self._idle: set[Origin] = set()
@@ -104,14 +102,9 @@ class SynthesisWorker:
         self._load = Load()
         self._cutting = asyncio.Event()
         self._work = Work()
-        self._abroad: Abroad | None = None
         self._utilisation = 0.0
-        self._voices: VoiceSource | None = None
-        self._folder = settings.voices_folder
-        self._lexicons_folder = settings.lexicons_folder
-        self._shelf: ShelfWatch | None = None
         self._makers = {
-            Origin.VOICE: Maker("voice", partial(self._open_voices, settings), self._deliver(Origin.VOICE)),
+            Origin.VOICE: Maker("voice", self._open_voices, self._deliver(Origin.VOICE)),
             Origin.FILE: Maker("prompt", partial(_open_prompts, settings), self._deliver(Origin.FILE)),
         }
 
@@ -130,12 +123,10 @@ class SynthesisWorker:
                 for task in tasks:
                     task.cancel()
         finally:
-            if self._shelf is not None:
-                self._shelf.close()
+            self._repertoire.watch_no_more()
             for maker in self._makers.values():
                 maker.close()
-            if self._abroad is not None:
-                self._abroad.close()
+            self._repertoire.close()
             if self._shared is not None:
                 for task in tuple(self._seeking):
                     task.cancel()
@@ -152,47 +143,42 @@ class SynthesisWorker:
             assert isinstance(outcome, Opened)
             voices += outcome.voices
             self._idle.add(origin)
-        assert self._voices is not None
-        for voice, (busy_s, audio_s) in self._voices.tried.items():
+        source = self._repertoire.source
+        for voice, (busy_s, audio_s) in source.tried.items():
             self._load.begin(voice, busy_s, audio_s)
-        for voice in self._voices.abroad():
+        for voice in source.abroad():
             self._load.begin_abroad(voice)
         settle()
         self._link.send(SynthesisReady(os.getpid(), voices))
         loop = asyncio.get_running_loop()
 
-        def deliver(changed: frozenset[str], asked: bool) -> None:
-            lexicons = self._read_lexicons() if asked else None
+        def offer(changed: frozenset[str], asked: bool, lexicons: tuple[Lexicon, ...] | None) -> None:
             loop.call_soon_threadsafe(self._offer, changed, asked, lexicons)
 
-        self._shelf = ShelfWatch(self._folder, self._voices.renew, deliver)
+        self._repertoire.watch(offer)
 
-    def _read_lexicons(self) -> tuple[Lexicon, ...] | None:
-        """The lexicon of every utterance as it is now; None when it cannot be read."""
-        try:
-            return always(self._lexicons_folder)
-        except (LexiconError, OSError) as error:
-            log.error("the lexicon %s stays as it was: %s", GLOBAL, error)
-            return None
+    def _open_voices(self) -> tuple[Source, tuple[VoiceInfo, ...]]:
+        source = self._repertoire.open(lambda: self._utilisation)
+        return source.parts, source.voices()
 
     def _offer(self, changed: frozenset[str], asked: bool, lexicons: tuple[Lexicon, ...] | None) -> None:
         """Voices were added or removed, or somebody asked whether they or the ``lexicons`` were."""
-        assert self._voices is not None
+        source = self._repertoire.source
         # both in one turn: else what was made by the old would be shared with other nodes as if by the new
-        if lexicons is not None and self._voices.follow(lexicons):
+        if lexicons is not None and source.follow(lexicons):
             self._library.forget(None)
         if changed:
             self._library.forget(changed)
-            self._link.send(VoicesChanged(self._voices.voices()))
+            self._link.send(VoicesChanged(source.voices()))
         if asked:
-            self._link.send(VoicesRenewed(tuple(sorted(changed)), self._voices.left_out))
+            self._link.send(VoicesRenewed(tuple(sorted(changed)), source.left_out))
 
     def _take(self, message: ToSynthesis) -> None:
         now_ns = time.monotonic_ns()
         if isinstance(message, SetLogLevel):
             logs.set_level(message.level)
-        elif isinstance(message, RenewVoices) and self._shelf is not None:
-            self._shelf.look()
+        elif isinstance(message, RenewVoices):
+            self._repertoire.look()
         self._feeder.take(message, now_ns)
         if isinstance(message, AttachLeg | Cut):
             self._cutting.set()
@@ -207,27 +193,6 @@ class SynthesisWorker:
             loop.call_soon_threadsafe(self._outcomes.put_nowait, (origin, outcome))
 
         return deliver
-
-    def _open_voices(self, settings: Told) -> tuple[Source, tuple[VoiceInfo, ...]]:
-        """In the voices' thread: open the engines, and warm those voices that are to be warm."""
-        synthesiser, self._abroad = abroad.open_door(
-            settings, lambda: self._utilisation, settings.synthesis_workers
-        )
-        self._voices = source = VoiceSource(
-            synthesiser,
-            settings.level_dbm0,
-            settings.default_voice,
-            at_start(settings.lexicons_folder),
-            settings.prompt_seconds,
-        )
-        if self._abroad is not None:
-            self._abroad.warm()
-        if settings.warm_in_background:
-            loading = partial(source.load, settings.warm_voices)
-            threading.Thread(target=loading, name="warm", daemon=True).start()
-        else:
-            source.warm(settings.warm_voices)
-        return source.parts, source.voices()
 
     def _order(self, now_ns: int) -> None:
         """Give every idle maker the most urgent work that it can do."""
@@ -264,9 +229,6 @@ class SynthesisWorker:
         self._feeder.found(track, found, now_ns)
         self._order(now_ns)
 
-    def _print_of(self, voice: str) -> str | None:
-        return self._voices.print_of(voice) if self._voices else None
-
     async def _collect(self) -> None:
         """Take over what is made, as soon as it is."""
         while True:
@@ -279,7 +241,8 @@ class SynthesisWorker:
                 order.units += self._take_over(made, now_ns)
             if outcome.seconds is not None:
                 self._feeder.took(order.voice, outcome.seconds, order.tracks, order.units, first=order.first)
-                self._work.stepped(order.voice, outcome.seconds, order.tracks, self._together(order.voice))
+                room = self._repertoire.together(order.voice)
+                self._work.stepped(order.voice, outcome.seconds, order.tracks, room)
                 if origin is Origin.VOICE:
                     self._load.worked(outcome.seconds, now_ns)
                 self._idle.add(origin)
@@ -327,9 +290,6 @@ class SynthesisWorker:
             return
         self._load.made(recipe.voice, made.seconds, len(result.payload) / LINE_RATE, now_ns, first=first)
 
-    def _together(self, voice: str) -> int:
-        return self._voices.together(voice) if self._voices else 1
-
     # -- time ---------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
@@ -374,14 +334,14 @@ class SynthesisWorker:
             cache_octets=library.octets,
             cache_entries=len(library),
             streams=self._feeder.streams,
-            resets=self._voices.resets if self._voices else 0,
+            resets=self._repertoire.source.resets,
             utilisation=self._utilisation,
             costs=self._load.costs(now_ns),
             work=self._work.told(self._feeder.waiting()),
             gpu=gpu.memory(),
             shared=self._shared.statistics() if self._shared else None,
-            providers=abroad.work(self._abroad) if self._abroad else (),
-            fail_overs=abroad.fail_overs(self._abroad) if self._abroad else (),
+            providers=self._repertoire.providers(),
+            fail_overs=self._repertoire.fail_overs(),
         )
 
 
