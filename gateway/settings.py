@@ -225,7 +225,9 @@ class Settings(BaseSettings):
     )
     max_call_seconds: int = Field(7200, ge=1, description="Default and upper limit of a call's max_seconds")
     media_timeout_seconds: float = Field(
-        0, ge=0, description="No RTCP nor RTP from the peer for this long is a media timeout; 0: never"
+        0,
+        ge=0,
+        description="A peer that neither rings nor holds is silent for so long: media timeout; 0: never",
     )
     media_timeout_action: Literal["report", "close"] = Field(
         "report", description="What a media timeout does"

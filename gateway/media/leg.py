@@ -229,7 +229,12 @@ class Leg:
         return [LegTrouble(self.row, "unreachable", f"{target} refuses packets (ICMP)")]
 
     def silence_of_peer(self, now_ns: int, patience_ns: int) -> list[FromMedia]:
-        """Tell, once, that nothing has come from the peer for ``patience_ns``."""
+        """Tell, once, that nothing has come from the peer for ``patience_ns``; to be asked about once a second.
+
+        One who has not answered yet, or has put us on hold, need not send anything.
+        """
+        if self.order.held:
+            self.heard_ns, self.timed_out = now_ns, False
         if self.timed_out or now_ns - max(self.heard_ns, self.opened_ns) < patience_ns:
             return []
         self.timed_out = True

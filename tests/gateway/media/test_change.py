@@ -11,6 +11,8 @@ from gateway.media.rtcp import parse_compound
 from gateway.messages.media import DigitsSent, Latched, LegOpened, OpenLeg
 from gateway.ring import NEVER, UNIT_OCTETS
 
+from .conftest import S
+
 MU, A = 0xFF, 0xD5
 SHARED = "23200-23201"
 """Room for one port, which all legs of a rig then share."""
@@ -387,3 +389,25 @@ def test_a_leg_that_has_come_to_share_its_port_latches_no_more(rig, peer):
     rig.run(100)
     assert [len(one.packets()) for one in (first, second, third)] == [10, 5, 5]
     assert rig.told == []
+
+
+def test_a_peer_that_rings_or_holds_may_be_silent(rig, peer):
+    rig, far = rig(), peer()
+    rig.open(0, far, held=True)
+    leg = rig.engine.legs[0]
+
+    def told_within(seconds):
+        told = []
+        for _ in range(seconds):
+            rig.now += S
+            told += leg.silence_of_peer(rig.now, 5 * S)
+        return [message.kind for message in told]
+
+    assert told_within(60) == []
+    rig.change(0, held=False)
+    assert told_within(4) == []
+    assert told_within(60) == ["timeout"], "once"
+    rig.change(0, held=True)
+    assert told_within(60) == []
+    rig.change(0, held=False)
+    assert told_within(60) == ["timeout"], "once more"
