@@ -26,6 +26,8 @@ _STRICTEST: Final = 3
 _MS_OCTETS: Final = 8
 _LATE: Final = 8000
 """Samples: no packet is a second late."""
+_MOST_AHEAD_NS: Final = 1_000_000_000
+"""Of time, by what comes: as much as a network holds back and then lets go at once."""
 _FRAMES_MS: Final = (30, 20, 10)
 """What WebRTC's detector takes."""
 _LOUD_ENOUGH: Final = 16
@@ -74,6 +76,7 @@ class Hearing:
         self._noise: float | None = None
         self._ssrc: int | None = None
         self._next = 0
+        self._heard_to_ns = 0  # when all that has come would have been said, had it begun as early as it came
         self._recent: deque[tuple[int, bool]] = deque()
         self._recent_ms = 0
         self._voice_ms = 0
@@ -85,9 +88,14 @@ class Hearing:
         """The next packet. One that is late is left out; what was not sent, or lost, is silence.
 
         Another SSRC has a clock of its own, and so has a source whose clock goes back by more than ``_LATE``.
+        What comes faster than anybody speaks is left out, too, lest it keep the pacer from its ticks.
         """
         self.heard_ns = now_ns
         told: list[Heard] = []
+        ahead_ns = max(self._heard_to_ns - now_ns, 0)
+        if ahead_ns > _MOST_AHEAD_NS:
+            return told
+        self._heard_to_ns = now_ns + ahead_ns + len(codes) // _MS_OCTETS * 1_000_000
         if ssrc == self._ssrc:
             gap = (timestamp - self._next) & 0xFFFFFFFF
             if gap >= (1 << 32) - _LATE:

@@ -10,6 +10,7 @@ from telephony_codecs import Law, encode
 
 RNG = np.random.default_rng(5)
 S = 8000
+MS = 1_000_000
 
 
 def _level(pcm, dbm0):
@@ -61,7 +62,7 @@ def _listen(octets, law=Law.PCMU, ptime=20, confirm_ms=0, lose=()):
         if n in lose:
             continue
         packet = octets[n * size : (n + 1) * size]
-        heard = hearing.hear(5, n * size + 2**32 - 1000 & 0xFFFFFFFF, packet, law, 0)
+        heard = hearing.hear(5, n * size + 2**32 - 1000 & 0xFFFFFFFF, packet, law, n * ptime * MS)
         told += [(one.kind, (n + 1) * ptime, one.voice_ms) for one in heard]
     return told
 
@@ -126,7 +127,7 @@ def test_lost_and_late_packets_do_no_harm(speech):
 def test_a_caller_who_stops_sending_has_stopped_speaking(speech):
     hearing, told = Hearing(0), []
     for n in range(220):
-        told += hearing.hear(5, 160 * n, speech[160 * n : 160 * n + 160], Law.PCMU, 0)
+        told += hearing.hear(5, 160 * n, speech[160 * n : 160 * n + 160], Law.PCMU, 20 * n * MS)
     assert hearing.speaking
     assert [one.kind for one in hearing.miss()] == ["stopped"]
 
@@ -146,6 +147,17 @@ def test_a_caller_whose_clock_begins_anew_goes_on_being_heard(speech, ssrc, jump
     for n in range(0, len(speech) - 160, 160):
         later = n >= middle
         at = n + 2**21 + (jump if later else 0)
-        told += hearing.hear(ssrc if later else 5, at & 0xFFFFFFFF, speech[n : n + 160], Law.PCMU, n)
+        told += hearing.hear(
+            ssrc if later else 5, at & 0xFFFFFFFF, speech[n : n + 160], Law.PCMU, n // 8 * MS
+        )
     assert [one.kind for one in told] == ["started", "stopped"]
     assert told[1].voice_ms > 800
+
+
+def test_what_comes_faster_than_anybody_speaks_is_not_listened_to(monkeypatch):
+    hearing, listened = Hearing(0), []
+    monkeypatch.setattr(hearing, "_is_voice", lambda frame, ms, law: bool(listened.append(ms)))
+    flood = bytes(2032)
+    for n in range(4000):  # ten seconds of 400 packets a second, 250 ms in each
+        hearing.hear(5, len(flood) * n, flood, Law.PCMU, n * 2_500_000)
+    assert 10_000 <= sum(listened) < 11_500
