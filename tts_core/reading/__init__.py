@@ -10,7 +10,7 @@ from tts_core.reading.languages import known, language_of
 from tts_core.reading.reading import Aloud, Reading, aloud, plain, said
 from tts_core.reading.speakable import speakable
 
-VERSION = 1
+VERSION = 2
 """What is read otherwise than before gives this another number: caches that outlive a process mind it."""
 
 __all__ = [

@@ -72,9 +72,7 @@ def digits(language: Language) -> list[Kind]:
         whole, part, scale = match["whole"], match["part"] or "", match["scale"]
         one, many = language.scales[scale.lower()]
         single = int(language.bare(whole)) == 1 and not part
-        if single and language.one_scale:
-            return f"{language.one_scale} {one}"
-        return f"{language.amount(whole, part)} {one if single else many}"
+        return f"{language.amount(whole, part, language.one_scale)} {one if single else many}"
 
     def year(match: re.Match[str]) -> str | None:
         written = match[0]
@@ -90,11 +88,14 @@ def digits(language: Language) -> list[Kind]:
         whole = language.bare(match["whole"])
         if len(whole) > 15:
             return in_groups(language, match.string, *match.span())
-        if language.one and whole.lstrip("0") == "1" and not match["part"]:
-            return language.one(word_after(match.string, match.end()))
         if language.paired and len(whole) in (3, 4) and not match["part"] and _is_place(language, match):
             return language.paired(language, whole)
-        return language.amount(whole, match["part"] or "")
+        un = ""
+        if language.article is not None:
+            un = language.article(
+                word_before(match.string, match.start()), word_after(match.string, match.end())
+            )
+        return language.amount(whole, match["part"] or "", un)
 
     return [
         kind(r"\d{1,5}(?:\.\d{1,5}){2,5}(?![\w])", version),

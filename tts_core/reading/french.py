@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from tts_core.reading import numbers
@@ -49,6 +50,24 @@ def _feminine(words: str) -> str:
     return words + "e" if words == "un" or words.endswith((" un", "-un")) else words
 
 
+_MASCULINE = re.compile(r"musée|lycée|trophée|silence|stade|été")
+_FEMININES = re.compile(
+    r"(?:.*(?:[ts]ion|xion|ance|ence|ette|ée|[iv]té|ture|ière|aine|aison|elle|euse|esse)|page|minute|seconde|heure|personne"
+    r"|année|fois|nuit|place|chambre|voiture|carte|ligne|tonne|lettre|commande|demande|réponse|touche|pièce|table|ville"
+    r"|rue|route|porte|femme|fille|partie|copie|tasse|part|clé|boîte|étape|offre|erreur|couleur|image|autre|petite|grande"
+    r"|seule|bonne|livre)s?"
+)
+
+
+def _article(before: str, word: str) -> str:
+    return "une" if _FEMININES.fullmatch(word) and not _MASCULINE.match(word) else "un"
+
+
+def _agreed(language: Language, number: int, un: str) -> str:
+    words = language.cardinal(number)
+    return _feminine(words) if un == "une" else words
+
+
 def _clock(language: Language, time: Instant) -> str:
     words = f"{_feminine(language.cardinal(time.hour))} heure{'' if time.hour in (0, 1) else 's'}"
     if time.minute:
@@ -76,8 +95,9 @@ _FRENCH = Language(
     scales={
         "mille": ("mille", "mille"), "million": ("million", "millions"), "millions": ("million", "millions"),
         "milliard": ("milliard", "milliards"), "milliards": ("milliard", "milliards"), "md": ("milliard", "milliards"),
+        "mds": ("milliard", "milliards"), "k": ("mille", "mille"), "m": ("million", "millions"),
     },
-    of_many=" d'",
+    of_many=lambda many: " d'" if many[0] in "aeiou" else " de ",
     one_scale="un",
     fractions={
         (1, 2): "un demi", (1, 3): "un tiers", (2, 3): "deux tiers", (1, 4): "un quart", (3, 4): "trois quarts",
@@ -97,7 +117,8 @@ _FRENCH = Language(
     month_name=lambda language, month: _MONTHS[month - 1],
     clock=_clock,
     clock_marks=":h",
-    one=lambda word: "un",
+    article=_article,
+    agreed=_agreed,
     key_words=frozenset(["touche", "appuyez", "composez", "tapez", "ou", "la", "sur"]),
     titles=frozenset(["m.", "mm.", "mme.", "dr.", "bd.", "av.", "ste."]),
     determiners=frozenset(["le", "la", "les", "un", "une"]),

@@ -32,9 +32,9 @@ def of(tag: str) -> Language:
     return _GERMAN
 
 
-def _count(language: Language, number: int) -> str:
+def _agreed(language: Language, number: int, un: str) -> str:
     words = language.cardinal(number)
-    return words[:-1] if words.endswith("eins") else words  # hundertein Euro
+    return words[:-4] + un if words.endswith("eins") else words  # hundertein Euro
 
 
 def _year(language: Language, number: int) -> str:
@@ -75,7 +75,14 @@ def _bent(number: int, before: str) -> str:
     return numbers.ordinal("de", number) + _ENDINGS.get(before, "r")
 
 
-_FEMININE = re.compile(r".*(?:ung|heit|keit|schaft|ion|tät|[^s]e|ur|ik)")
+_FEMININE = re.compile(
+    r".*(?:ung|heit|keit|schaft|(?<!stad)ion|tät|e|ur|ik|frau|person|nachricht|nacht|stadt|tür|zahl|mail|antwort|fahrt|hand|bank)",
+    re.IGNORECASE,
+)
+_NOT_FEMININE = re.compile(
+    r".*(?:kunde|name|junge|kollege|käse|gedanke|buchstabe|ende|auge|interesse|gebäude|gemüse|experte|zeuge|neffe|löwe|getriebe|gespräche)",
+    re.IGNORECASE,
+)
 _ADJECTIVE = re.compile(r"[^\W\d_]{2,}(?:e|er|es|en)")
 _NO_ADJECTIVES = frozenset(
     [
@@ -101,13 +108,12 @@ _NO_ADJECTIVES = frozenset(
 )
 
 
-def _one(word: str) -> str:
-    """1 before `word`."""
+def _article(before: str, word: str) -> str:
     if word[:1].isupper():
-        return "eine" if _FEMININE.fullmatch(word) else "ein"
+        return "eine" if _FEMININE.fullmatch(word) and not _NOT_FEMININE.fullmatch(word) else "ein"
     if _ADJECTIVE.fullmatch(word) and word not in _NO_ADJECTIVES:
         return "eine" if word.endswith("e") else "ein"
-    return "eins"
+    return ""
 
 
 def _date(language: Language, day: int, month: int, year: int | None, before: str) -> str:
@@ -141,7 +147,8 @@ _GERMAN = Language(
     to="bis",
     times="mal",
     over="durch",
-    count=_count,
+    article=_article,
+    agreed=_agreed,
     scales={
         "tausend": ("tausend", "tausend"), "million": ("Million", "Millionen"), "millionen": ("Million", "Millionen"),
         "mio": ("Million", "Millionen"), "mio.": ("Million", "Millionen"),
@@ -167,7 +174,6 @@ _GERMAN = Language(
     dotted_dates=True,
     date=_date,
     day=lambda language, day, before, mark: _bent(day, before),
-    one=_one,
     clock_words=frozenset(("um",)),
     key_words=frozenset(["taste", "drücken", "wählen", "oder", "die", "dann"]),
     titles=frozenset(["dr.", "prof.", "hr.", "fr.", "frl.", "st.", "dipl.-ing."]),
@@ -207,6 +213,7 @@ _GERMAN = Language(
     },
     per="pro",
     percent="Prozent",
+    one_percent="ein",
     telephone=(
         r"0\d{2,5}[ ]?[/-][ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}|\(0\d{2,5}\)[ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}"
         r"|0\d{2,5}(?:[ ]\d{2,8}){1,4}"

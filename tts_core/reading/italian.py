@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tts_core.reading import numbers
 from tts_core.reading.language import Currency, Instant, Language, Unit
 
@@ -43,17 +45,22 @@ def _date(language: Language, day: int, month: int, year: int | None, before: st
 
 
 _NO_NOUNS = frozenset(
-    ["per", "o", "e", "ed", "a", "da", "poi", "se", "di", "in", "su", "con", "ora", "adesso", "alla", "della"]
+    ["per", "o", "e", "ed", "a", "da", "poi", "se", "di", "in", "su", "con", "adesso", "alla", "della"]
 )
 
 
-def _one(word: str) -> str:
-    """1 before `word`."""
-    if not word or word in _NO_NOUNS:
-        return "uno"
-    if word.endswith("a"):
-        return "una"
-    return "uno" if word[0] == "z" or (word[0] == "s" and word[1:2] not in "aeiou") else "un"
+_KEYS = frozenset(("premi", "prema", "premere", "tasto", "digiti", "digita", "il"))
+_MASCULINE = frozenset(("problema", "sistema", "programma", "tema", "clima", "schema", "giornalista"))
+_FEMININE = re.compile(r".*(?:a|zione|sione|tà|tù|trice)|notte|chiave|classe|mano|parte|e-?mail")
+_UNO = re.compile(r"z|s[^aeiou]|ps|gn|x|y|pn")
+
+
+def _article(before: str, word: str) -> str:
+    if not word or word in _NO_NOUNS or (word == "ora" and before in _KEYS):
+        return ""
+    if _FEMININE.fullmatch(word) and word not in _MASCULINE:
+        return "un'" if word[0] in "aeiou" else "una"
+    return "uno" if _UNO.match(word) else "un"
 
 
 def _clock(language: Language, time: Instant) -> str:
@@ -83,7 +90,7 @@ _ITALIAN = Language(
         "mln": ("milione", "milioni"), "miliardo": ("miliardo", "miliardi"), "miliardi": ("miliardo", "miliardi"),
         "mld": ("miliardo", "miliardi"),
     },
-    of_many=" di ",
+    of_many=lambda many: " di ",
     one_scale="un",
     fractions={
         (1, 2): "un mezzo", (1, 3): "un terzo", (2, 3): "due terzi", (1, 4): "un quarto", (3, 4): "tre quarti",
@@ -103,7 +110,7 @@ _ITALIAN = Language(
     clock=_clock,
     clock_marks=":.",
     clock_words=frozenset(["alle", "dalle", "ore", "all", "fino"]),
-    one=_one,
+    article=_article,
     key_words=frozenset(["tasto", "premi", "prema", "premere", "digiti", "o", "il"]),
     titles=frozenset(["sig.", "sigg.", "dott.", "dr.", "prof.", "avv.", "ing.", "rag.", "geom.", "v.le", "c.so"]),
     determiners=frozenset(["il", "la", "i", "le", "un", "una", "lo", "gli"]),

@@ -45,7 +45,9 @@ class Instant:
 class Language:
     """One language, or one country's way with it. `code` is num2words' name of it.
 
-    Patterns are pieces of regular expressions, words in lower case unless they are spoken.
+    Patterns are pieces of regular expressions, words in lower case unless they are spoken. `article`: one of
+    what is counted, of the words before and after the number, empty where nothing is; `agreed`: a number with
+    such an article in its place, as veintiuna has una.
     """
 
     tag: str
@@ -64,14 +66,14 @@ class Language:
     fractions: Mapping[tuple[int, int], str] = field(default_factory=dict)
     ordinals: str = r"(?!)"
     ordinal: Callable[[Language, int, str, str], str]
-    count: Callable[[Language, int], str] | None = None
+    article: Callable[[str, str], str] | None = None
+    agreed: Callable[[Language, int, str], str] | None = None
     digit_words: frozenset[str] = frozenset()
     year_words: frozenset[str] = frozenset()
     year: Callable[[Language, int], str] | None = None
     bare_years: bool = False
     years_after: frozenset[str] = frozenset()
     oblique_words: frozenset[str] = frozenset()
-    one: Callable[[str], str] | None = None
     decade: Callable[[Language, int], str] | None = None
     paired: Callable[[Language, str], str] | None = None
     paired_words: frozenset[str] = frozenset()
@@ -94,11 +96,12 @@ class Language:
     # money and measures
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     cent_joint: str = " "
-    of_many: str = " "
+    of_many: Callable[[str], str] | None = None
     one_scale: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     per: str
     percent: str
+    one_percent: str = ""
     # telephones
     telephone: str = r"(?!)"
     pairs: bool = False
@@ -133,10 +136,10 @@ class Language:
         return words.replace(" and ", " ") if self.tag == "en-us" else words
 
     def counted(self, number: int, un: str = "") -> str:
-        """`number` before what is counted; `un` for one of it."""
+        """`number` before what is counted; `un` for one of it, whose gender the number takes."""
         if number == 1 and un:
             return un
-        return self.count(self, number) if self.count else self.cardinal(number)
+        return self.agreed(self, number, un) if self.agreed and un else self.cardinal(number)
 
     def digits(self, text: str) -> str:
         """The digits in `text` one by one."""

@@ -26,7 +26,9 @@ def figures(language: Language) -> list[Kind]:
         return words
 
     def percent(match: re.Match[str]) -> str:
-        return f"{language.amount(match['whole'], match['part'] or '')} {language.percent}"
+        return (
+            f"{language.amount(match['whole'], match['part'] or '', language.one_percent)} {language.percent}"
+        )
 
     def height(match: re.Match[str]) -> str:
         return f"{language.cardinal(int(match[1]))} {language.units['ft'].one} {language.cardinal(int(match[2]))}"

@@ -7,6 +7,10 @@ import re
 from tts_core.reading.kind import Kind, Said, kind, longest_first, ranged, word_after, word_before
 from tts_core.reading.language import Currency, Language
 
+_PLAIN = frozenset(
+    ("mille", "mil", "mila")
+)  # thousands are numbers, millions are nouns: mil euros, un millón de euros
+
 
 def say(
     language: Language, currency: Currency, whole: str, part: str = "", scale: str = "", single: bool = False
@@ -20,10 +24,9 @@ def say(
     if scale:
         one, more = language.scales[scale.lower()]
         name = one if number == 1 and not part else more
-        counted = language.amount(whole, part, currency.un if language.tag[:2] != "bn" else "")
-        if number == 1 and not part and language.one_scale:
-            counted = language.one_scale
-        return f"{counted} {name}{language.of_many}{many}"
+        counted = language.amount(whole, part, language.one_scale)
+        joint = language.of_many(many) if language.of_many and name not in _PLAIN else " "
+        return f"{counted} {name}{joint}{many}"
     cents = int((part + "0")[:2]) if part else 0
     if len(part) > 2 or (cents and not currency.cent):
         return f"{language.amount(whole, part)} {many}"
@@ -48,7 +51,7 @@ def figures(language: Language) -> list[Kind]:
     def cents(match: re.Match[str]) -> str:
         dollar = language.currencies["$"]
         number = int(match[1])
-        return f"{language.counted(number)} {dollar.cent if number == 1 else dollar.cents}"
+        return f"{language.counted(number, dollar.uncent)} {dollar.cent if number == 1 else dollar.cents}"
 
     return [
         kind(rf"{_amount(language)}[ ]?(?P<sign>{signs})(?!\w)", after),

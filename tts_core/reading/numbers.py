@@ -13,7 +13,8 @@ LONGEST = 15
 @lru_cache(maxsize=16384)
 def cardinal(code: str, number: int) -> str:
     """`number` in words of the language that num2words calls `code`, without commas."""
-    return _clean(_words(number, lang=code))
+    words = _clean(_words(number, lang=code))
+    return _UNO_MIL.sub(lambda match: "veintiún" if match[1] else "un", words) if code == "es" else words
 
 
 @lru_cache(maxsize=4096)
@@ -45,6 +46,7 @@ def _words(number: int, **how: Any) -> str:
     return str(num2words(number, **how))
 
 
+_UNO_MIL = re.compile(r"\b(veinti)?uno(?= mil)")  # num2words has veintiuno mil
 _COMMAS = re.compile(r"\s*,\s*|\s+")
 
 

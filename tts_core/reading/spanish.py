@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tts_core.reading import numbers
 from tts_core.reading.language import Currency, Instant, Language, Unit
 
@@ -28,8 +30,13 @@ def of(tag: str) -> Language:
     return _SPANISH
 
 
-def _count(language: Language, number: int) -> str:
+def _agreed(language: Language, number: int, un: str) -> str:
     words = language.cardinal(number)
+    if un == "una":
+        # of thousands, which are counted, too; of millions, which are men's, not
+        head, million, tail = words.rpartition("illones ")
+        tail = re.sub(r"cientos\b", "cientas", tail).replace("quinientos", "quinientas")
+        return head + million + (tail[:-1] + "a" if tail.endswith("uno") else tail)
     if words.endswith("veintiuno"):
         return words[:-9] + "veintiún"
     return words[:-1] if words.endswith("uno") else words
@@ -70,15 +77,34 @@ _NO_NOUNS = frozenset(
         "contra",
         "ya",
         "era",
+        "de",
+        "del",
+        "al",
+        "en",
+        "con",
+        "por",
+        "sin",
+        "que",
+        "es",
+        "son",
+        "no",
+        "más",
+        "menos",
+        "como",
+        "desde",
+        "entre",
     ]
+)
+_MASCULINE = re.compile(r"(?:d[ií]a|.*(?:lema|rama|tema)|tema|mapa|idioma|planeta|clima|poema)s?")
+_FEMININE = re.compile(
+    r".*(?:as?|i[óo]n(?:es)?|dad(?:es)?|tud(?:es)?)|mano|manos|noches?|vez|veces|clases?|llaves?|calles?|partes?|tardes?"
 )
 
 
-def _one(word: str) -> str:
-    """1 before `word`."""
+def _article(before: str, word: str) -> str:
     if not word or word in _NO_NOUNS or not word[0].isalpha():
-        return "uno"
-    return "una" if word.endswith(("a", "ión", "dad")) else "un"
+        return ""
+    return "una" if _FEMININE.fullmatch(word) and not _MASCULINE.fullmatch(word) else "un"
 
 
 def _feminine(words: str) -> str:
@@ -92,7 +118,7 @@ def _clock(language: Language, time: Instant) -> str:
     elif time.marked or (time.hour > 12 and not time.half):
         words += " horas" if time.hour != 1 else " hora"
     if time.second:
-        words += f" y {_count(language, time.second)} segundo{'' if time.second == 1 else 's'}"
+        words += f" y {language.counted(time.second, 'un')} segundo{'' if time.second == 1 else 's'}"
     if time.half:
         part = (
             "de la mañana"
@@ -120,12 +146,13 @@ _SPANISH = Language(
     to="a",
     times="por",
     over="partido por",
-    count=_count,
+    article=_article,
+    agreed=_agreed,
     scales={
         "mil": ("mil", "mil"), "millón": ("millón", "millones"), "millones": ("millón", "millones"),
         "billones": ("billón", "billones"),
     },
-    of_many=" de ",
+    of_many=lambda many: " de ",
     one_scale="un",
     fractions={
         (1, 2): "un medio", (1, 3): "un tercio", (2, 3): "dos tercios", (1, 4): "un cuarto", (3, 4): "tres cuartos",
@@ -145,7 +172,6 @@ _SPANISH = Language(
     month_name=lambda language, month: _MONTHS[month - 1],
     clock=_clock,
     clock_marks=":",
-    one=_one,
     key_words=frozenset(["tecla", "pulse", "marque", "presione", "oprima", "o", "la", "el"]),
     titles=frozenset(["sr.", "sra.", "srta.", "sres.", "d.", "dña.", "dr.", "dra.", "prof.", "sto.", "sta.", "av.", "avda.", "pza."]),
     determiners=frozenset(["el", "la", "los", "un", "una"]),
