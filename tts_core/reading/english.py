@@ -97,7 +97,7 @@ _AMERICAN = Language(
     tag="en-us",
     code="en",
     decimal=".",
-    grouped=r"\d{1,3}(?:,\d{3}){1,4}",
+    grouped=r"\d{1,3}(?:,\d{3}){1,4}|\d{1,2}(?:,\d{2}){1,4},\d{3}",  # lakhs and crores, too
     point="point",
     spell_decimals=True,
     minus="minus",
@@ -154,6 +154,8 @@ _AMERICAN = Language(
         "$": Currency("dollar", "dollars", "cent", "cents"),
         "US$": Currency("U S dollar", "U S dollars", "cent", "cents"),
         "USD": Currency("U S dollar", "U S dollars", "cent", "cents"),
+        "C$": Currency("Canadian dollar", "Canadian dollars", "cent", "cents"),
+        "A$": Currency("Australian dollar", "Australian dollars", "cent", "cents"),
         "CAD": Currency("Canadian dollar", "Canadian dollars", "cent", "cents"),
         "AUD": Currency("Australian dollar", "Australian dollars", "cent", "cents"),
         "€": Currency("euro", "euros", "cent", "cents"),

@@ -97,6 +97,7 @@ def digits(language: Language) -> list[Kind]:
             )
         return language.amount(whole, match["part"] or "", un)
 
+    pointed = kind(r"(\d{1,9})\.(\d{1,9})(?!\w)(?!\.\d)", version)
     return [
         kind(r"\d{1,5}(?:\.\d{1,5}){2,5}(?![\w])", version),
         kind(rf"(\d{{1,9}})({language.ordinals})(?!\w)", ordinal),
@@ -111,6 +112,7 @@ def digits(language: Language) -> list[Kind]:
             scaled,
         ),
         kind(r"\d{4}(?![\w%])(?![.,:/-]\d)", year),
+        *([] if language.decimal == "." else [pointed]),
         kind(rf"(?P<whole>{number})(?:{decimal}(?P<part>\d{{1,9}})(?!\d))?{behind}", plain),
     ]
 

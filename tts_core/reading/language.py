@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -183,6 +184,18 @@ class Language:
     def number_pattern(self) -> str:
         """The whole part of a number as it is written here, no digit behind it."""
         return rf"(?:{self.grouped}|\d{{1,15}})(?!\d)"
+
+    @cached_property
+    def decimals(self) -> str:
+        """A measure's decimal mark and the `part` behind it: a full stop, too, where it parts no thousands."""
+        mark = re.escape(self.decimal) if self.decimal == "." else r"(?:,|\.(?!\d{3}(?!\d)))"
+        return rf"(?:{mark}(?P<part>\d{{1,9}})(?!\d))?"
+
+    @cached_property
+    def abroad(self) -> str:
+        """The whole part of an amount as it is written where comma and full stop change places."""
+        group, mark = ("\\.", ",") if self.decimal == "." else (",", "\\.")
+        return rf"\d{{1,3}}(?:{group}\d{{3}}){{1,4}}(?={mark}\d\d(?!\d))"
 
     @cached_property
     def open_words(self) -> frozenset[str]:

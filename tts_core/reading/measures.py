@@ -11,8 +11,7 @@ from tts_core.reading.language import Language, Unit
 def figures(language: Language) -> list[Kind]:
     """Measures, all of which begin with a digit."""
     units = longest_first(language.units)
-    decimal = re.escape(language.decimal)
-    number = rf"(?P<whole>{language.number_pattern})(?:{decimal}(?P<part>\d{{1,9}})(?!\d))?"
+    number = rf"(?P<whole>{language.number_pattern}){language.decimals}"
 
     def measure(match: re.Match[str]) -> str:
         unit = language.units[match["unit"]]

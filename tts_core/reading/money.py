@@ -64,20 +64,24 @@ def signs(language: Language) -> list[Kind]:
     signs = longest_first(language.currencies)
 
     def before(match: re.Match[str]) -> Said:
-        currency = language.currencies[match["sign"]]
+        currency = language.currencies[match["again"] or match["sign"]]
         text, end = match.string, match.end()
         bill = word_before(text, match.start()) in language.articles and word_after(text, end) != ""
         part = match["part"] or match["other"] or ""
         words = say(language, currency, match["whole"], part, match["scale"] or "", bill)
-        return ranged(match, f"{language.minus} {words}" if match["minus"] else words, language.to)
+        return ranged(
+            match, f"{language.minus} {words}" if match["minus"] or match["less"] else words, language.to
+        )
 
-    pattern = rf"(?P<minus>[-−])?(?P<sign>{signs})[ ]?{_amount(language)}(?!\w)"
+    codes = longest_first(name for name in language.currencies if len(name) == 3 and name.isupper())
+    again = rf"(?:[ ](?P<again>{codes})(?!\w))?"  # $5 USD
+    pattern = rf"(?P<minus>[-−])?(?P<sign>{signs})[ ]?(?P<less>[-−])?{_amount(language)}(?!\w){again}"
     return [kind(pattern, before)]
 
 
 def _amount(language: Language) -> str:
     scales = longest_first(language.scales)
     decimal = re.escape(language.decimal)
-    part = rf"(?:{decimal}(?P<part>\d{{1,4}})(?!\d)|{decimal}[-–—](?!\w)|[.,](?P<other>\d\d)(?![\d.,]\d|\d))?"
+    part = rf"(?:{decimal}(?P<part>\d{{1,4}})(?!\d)|[.,][-–—](?!\w)|[.,](?P<other>\d\d)(?![\d.,]\d|\d))?"
     scale = rf"(?:[ ]?(?P<scale>(?i:{scales}))(?!\w))?"
-    return rf"(?P<whole>{language.number_pattern}){part}{scale}"
+    return rf"(?P<whole>{language.abroad}|{language.number_pattern}){part}{scale}"

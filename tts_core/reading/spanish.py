@@ -1,8 +1,9 @@
-"""Spanish."""
+"""Spanish: with a decimal comma in Spain and most of South America, with a point in Mexico and around it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from tts_core.reading import numbers
 from tts_core.reading.language import Currency, Instant, Language, Unit
@@ -26,8 +27,10 @@ _SHORT = {"ene": 1, "feb": 2, "mar": 3, "abr": 4, "jun": 6, "jul": 7, "ago": 8, 
 
 
 def of(tag: str) -> Language:
-    """Spanish, the same for all its countries."""
-    return _SPANISH
+    """Spanish as `tag` has it: with a decimal comma where CLDR has one, else with a point."""
+    if tag.rpartition("-")[2] in _COMMA:
+        return _SPANISH
+    return replace(_MEXICAN if tag == "es-mx" else _POINTED, tag=tag)
 
 
 def _agreed(language: Language, number: int, un: str) -> str:
@@ -139,7 +142,7 @@ _SPANISH = Language(
     tag="es",
     code="es",
     decimal=",",
-    grouped=r"\d{1,3}(?:[. ]\d{3}){1,4}",
+    grouped=r"\d{1,3}(?:[. '’]\d{3}){1,4}",
     point="coma",
     minus="menos",
     plus="más",
@@ -237,3 +240,15 @@ _SPANISH = Language(
         "key #": "almohadilla", "key *": "asterisco", "~": "tilde", "°": "grados", "§": "sección",
     },
 )  # fmt: skip
+_COMMA = frozenset(("es", "ar", "bo", "cl", "co", "cr", "ec", "gq", "py", "uy", "ve"))
+_POINTED = replace(_SPANISH, tag="es-419", decimal=".", grouped=r"\d{1,3}(?:[, ]\d{3}){1,4}", point="punto")
+_MEXICAN = replace(
+    _POINTED,
+    tag="es-mx",
+    currencies={
+        **_SPANISH.currencies,
+        "$": Currency("peso", "pesos", "centavo", "centavos", "un", "un"),
+        "US$": _SPANISH.currencies["USD"],
+    },
+    telephone=r"\(?\d{2}\)?[ -]\d{4}[ -]\d{4}|\(?\d{3}\)?[ -]\d{3}[ -]\d{4}",
+)

@@ -18,7 +18,7 @@ CASES = [
     for table in TABLES
     for line in table.read_text(encoding="utf-8").splitlines()
 ]
-TAGS = ["en-us", "en-gb", "de", "fr-fr", "fr-ch", "es", "it", "bn"]
+TAGS = ["en-us", "en-gb", "de", "fr-fr", "fr-ch", "es", "es-mx", "it", "bn"]
 PIECES = st.sampled_from(
     [
         "1",
