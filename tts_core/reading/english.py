@@ -70,6 +70,8 @@ def _paired(language: Language, digits: str) -> str:
 
 
 def _decade(language: Language, year: int) -> str:
+    if year in (100, 1000):
+        return "hundreds" if year == 100 else "thousands"
     century, tail = divmod(year, 100)
     name = {0: "hundreds", 10: "tens"}.get(tail) or language.cardinal(tail)[:-1] + "ies"
     if century == 20 and not tail:
@@ -136,6 +138,7 @@ _AMERICAN = Language(
     day=_day,
     day_joint="of",
     decade=_decade,
+    decades="(?:(?:[12]\\d)?\\d0|100|1,?000)['’]?s",
     paired=_paired,
     paired_words=frozenset(
         ["room", "rm", "suite", "ste", "flight", "boeing", "airbus", "highway", "hwy", "route", "apartment", "apt", "unit", "form", "building"]
@@ -143,9 +146,15 @@ _AMERICAN = Language(
     key_words=frozenset(["press", "dial", "hit", "enter", "push", "or", "then", "the", "key"]),
     articles=frozenset(("a", "an")),
     determiners=frozenset(["the", "an", "this", "that", "my", "your", "his", "her", "our", "their", "each", "via", "by", "start"]),
-    titles=frozenset(("mr.", "mrs.", "ms.", "prof.", "mt.", "ft.")),
+    titles=frozenset(["mr.", "mrs.", "ms.", "prof.", "mt.", "ft.", "vs.", "e.g.", "i.e.", "approx.", "p.o.", "tel.", "ext.", "a.k.a."]),
+    starters=frozenset(
+        ["a", "all", "an", "and", "are", "as", "at", "but", "by", "call", "can", "could", "did", "do", "does", "for", "from", "have", "he", "her", "here", "his", "how", "i", "if", "in", "is", "it", "it's", "its", "let", "may", "my", "no", "now", "of", "on", "one", "or", "our", "please", "press", "say", "she", "should", "so", "some", "thank", "thanks", "that", "the", "their", "then", "there", "these", "they", "this", "those", "to", "was", "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "yes", "you", "your"]
+    ),
     month_name=lambda language, month: _MONTHS[month - 1],
-    weekdays=frozenset(["mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"]),
+    weekdays={
+        "mon": "Monday", "tue": "Tuesday", "tues": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "thur": "Thursday",
+        "thurs": "Thursday", "fri": "Friday", "sat": "Saturday", "sun": "Sunday",
+    },
     clock=_clock,
     clock_marks=":",
     halves={"am": "am", "pm": "pm", "a.m.": "am", "p.m.": "pm", "a.m": "am", "p.m": "pm", "a m": "am", "p m": "pm"},
@@ -211,7 +220,7 @@ _AMERICAN = Language(
         "jr.": "junior", "sr.": "senior", "inc.": "incorporated", "ltd.": "limited", "corp.": "corporation",
         "bros.": "brothers", "ext.": "extension", "tel.": "telephone", "govt.": "government", "assn.": "association",
         "min.": "minimum", "max.": "maximum", "a.k.a.": "also known as", "aka": "also known as", "w/": "with",
-        "w/o": "without", "b/c": "because", "ph.d.": "P H D", "m.d.": "M D", "a.m.": "eigh M", "p.m.": "P M",
+        "w/o": "without", "b/c": "because", "ph.d.": "P H D", "m.d.": "M D", "a.m.": "eigh M", "p.o.": "P O", "p.m.": "P M",
         "jan.": "January", "feb.": "February", "aug.": "August", "sept.": "September", "oct.": "October",
         "nov.": "November", "dec.": "December", "mon.": "Monday", "tue.": "Tuesday", "tues.": "Tuesday",
         "wed.": "Wednesday", "thu.": "Thursday", "thurs.": "Thursday", "fri.": "Friday",

@@ -162,14 +162,16 @@ def signs(language: Language) -> list[Kind]:
 
 
 def decades(language: Language) -> list[Kind]:
-    """The 1990s, the 80s."""
+    """The 1990s, the 80s, 100s of people, die 90er."""
     decade = language.decade
     if decade is None:
         return []
     return [
         kind(
-            r"(?:[12]\d)?\d0(?=['’]?s(?!\w))(['’]?s)",
-            lambda match: decade(language, int(match[0].rstrip("'’s"))),
+            rf"({language.decades})(?!\w)",
+            lambda match: (
+                decade(language, int(language.bare(match[1]))) + ("n" if match[1][-1] == "n" else "")
+            ),
         )
     ]
 

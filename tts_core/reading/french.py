@@ -115,6 +115,10 @@ _FRENCH = Language(
     date=_date,
     day=_day,
     month_name=lambda language, month: _MONTHS[month - 1],
+    weekdays={
+        "lun": "lundi", "mar": "mardi", "mer": "mercredi", "jeu": "jeudi", "ven": "vendredi",
+        "sam": "samedi", "dim": "dimanche",
+    },
     clock=_clock,
     clock_marks=":h",
     article=_article,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from tts_core.reading import numbers
+from tts_core.reading.kind import longest_first
 from tts_core.reading.language import Currency, Instant, Language, Unit
 
 _MONTHS = [
@@ -21,6 +23,9 @@ _MONTHS = [
     "November",
     "Dezember",
 ]
+_WEEKDAYS = {
+    "mo": "Montag", "di": "Dienstag", "mi": "Mittwoch", "do": "Donnerstag", "fr": "Freitag", "sa": "Samstag", "so": "Sonntag",
+}  # fmt: skip
 _SHORT = {
     "jan": 1, "feb": 2, "mär": 3, "apr": 4, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "sept": 9, "okt": 10, "nov": 11,
     "dez": 12, "jänner": 1, "feber": 2, "maerz": 3,
@@ -28,8 +33,8 @@ _SHORT = {
 
 
 def of(tag: str) -> Language:
-    """German, the same for all its countries."""
-    return _GERMAN
+    """German, the same for all its countries but for the Swiss franc."""
+    return _SWISS if tag in ("de-ch", "de-li") else _GERMAN
 
 
 def _agreed(language: Language, number: int, un: str) -> str:
@@ -39,6 +44,11 @@ def _agreed(language: Language, number: int, un: str) -> str:
 
 def _year(language: Language, number: int) -> str:
     return numbers.year("de", number).replace(" ", "")
+
+
+def _decade(language: Language, number: int) -> str:
+    """90er, 1980er, and 2er, 4er."""
+    return f"{language.said_year(number) if number > 999 else language.cardinal(number)}er"
 
 
 _ENDINGS = {
@@ -135,6 +145,10 @@ def _regnal(language: Language, number: int) -> str:
     return f"der {numbers.ordinal('de', number).capitalize()}"
 
 
+_STARTERS = frozenset(
+    ["alle", "als", "am", "auch", "auf", "aus", "bei", "bis", "bitte", "da", "danach", "danke", "dann", "das", "dem", "den", "der", "die", "dies", "dort", "diese", "dieser", "drücken", "ein", "eine", "er", "es", "falls", "für", "geben", "haben", "heute", "hier", "ich", "ihr", "ihre", "im", "in", "ist", "ja", "jetzt", "kann", "können", "man", "mit", "möchten", "nach", "nein", "oder", "rufen", "sagen", "sie", "sind", "so", "um", "und", "uns", "unser", "unsere", "vielen", "vom", "von", "wählen", "wann", "warten", "was", "welche", "wenn", "wer", "wie", "wir", "wo", "zu", "zum", "zur"]
+)  # fmt: skip
+
 _GERMAN = Language(
     tag="de",
     code="de",
@@ -160,7 +174,7 @@ _GERMAN = Language(
         (1, 2): "ein halb", (1, 3): "ein Drittel", (2, 3): "zwei Drittel", (1, 4): "ein Viertel",
         (3, 4): "drei Viertel", (1, 8): "ein Achtel", (24, 7): "vierundzwanzig sieben",
     },
-    ordinals=r"\.(?=[ ][^\W\d_])",
+    ordinals=rf"\.(?=[ ](?!(?i:{longest_first(_STARTERS)})(?!\w))[^\W\d_])",
     ordinal=_ordinal,
     digit_words=frozenset(
         ["pin", "code", "passwort", "kontonummer", "konto", "kundennummer", "kennwort", "kennziffer", "durchwahl", "plz", "postleitzahl", "blz", "rechnungsnummer", "bestellnummer", "auftragsnummer", "vorgangsnummer", "ticketnummer", "kartennummer", "referenz", "aktenzeichen", "vertragsnummer", "tan"]
@@ -168,15 +182,21 @@ _GERMAN = Language(
     year_words=frozenset(["jahr", "jahre", "jahres", "seit", "anno", "ab", "bis", "sommer", "winter", "frühjahr", "herbst", "ende", "anfang", "mitte"])
     | {month.lower() for month in _MONTHS},
     year=_year,
+    decade=_decade,
+    decades=r"\d{1,4}ern?",
     bare_years=True,
     oblique_words=frozenset(["am", "vom", "zum", "dem", "den", "seit", "ab", "bis"]),
     months={**{month.lower(): index for index, month in enumerate(_MONTHS, 1)}, **_SHORT},
     dotted_dates=True,
     date=_date,
     day=lambda language, day, before, mark: _bent(day, before),
+    weekdays=_WEEKDAYS,
+    endings={"str.": "straße", "Str.": "Straße"},
     clock_words=frozenset(("um",)),
     key_words=frozenset(["taste", "drücken", "wählen", "oder", "die", "dann"]),
     titles=frozenset(["dr.", "prof.", "hr.", "fr.", "frl.", "st.", "dipl.-ing."]),
+    starters=_STARTERS,
+    nouns_capital=True,
     determiners=frozenset(["der", "die", "das", "ein", "eine", "im", "am"]),
     month_name=lambda language, month: _MONTHS[month - 1],
     clock=_clock,
@@ -191,7 +211,6 @@ _GERMAN = Language(
         "£": Currency("Pfund", "Pfund", "Penny", "Pence", "ein", "ein"),
         "GBP": Currency("Pfund", "Pfund", "Penny", "Pence", "ein", "ein"),
         "CHF": Currency("Franken", "Franken", "Rappen", "Rappen", "ein", "ein"),
-        "Fr.": Currency("Franken", "Franken", "Rappen", "Rappen", "ein", "ein"),
         "¥": Currency("Yen", "Yen", un="ein"),
     },
     cent_joint=" und ",
@@ -229,10 +248,12 @@ _GERMAN = Language(
         "min.": "mindestens", "geb.": "geboren", "gest.": "gestorben", "dipl.-ing.": "Diplomingenieur", "zzgl.": "zuzüglich",
         "mwst.": "Mehrwertsteuer", "mwst": "Mehrwertsteuer", "etc.": "et cetera", "u. u.": "unter Umständen",
         "i. d. r.": "in der Regel", "i.d.r.": "in der Regel", "v. a.": "vor allem", "v.a.": "vor allem", "o. ä.": "oder ähnliches",
-        "mo.": "Montag", "di.": "Dienstag", "mi.": "Mittwoch", "fr": "Freitag", "jan.": "Januar", "feb.": "Februar",
+        "mo.": "Montag", "di.": "Dienstag", "mi.": "Mittwoch", "jan.": "Januar", "feb.": "Februar",
         "aug.": "August", "sept.": "September", "okt.": "Oktober", "nov.": "November", "dez.": "Dezember",
     },
-    before_number={"nr.": "Nummer", "s.": "Seite", "kap.": "Kapitel", "abb.": "Abbildung", "hausnr.": "Hausnummer"},
+    before_number={
+        **{f"{short}.": day for short, day in _WEEKDAYS.items()},
+        "nr.": "Nummer", "s.": "Seite", "kap.": "Kapitel", "abb.": "Abbildung", "hausnr.": "Hausnummer"},
     acronyms=frozenset(
         ["USA", "EU", "UNO", "BRD", "DDR", "ADAC", "ARD", "ZDF", "AOK", "AG", "IBAN", "BIC", "PDF", "URL", "SMS", "CEO", "USB", "EDV", "TÜV", "GEZ", "IT", "EC", "ICE", "UKW", "LKW", "PKW", "KFZ", "VW", "BMW", "AGB", "PLZ", "ID", "IP", "IVR", "SIP", "VPN", "HTML", "HTTP"]
     ) - {"IBAN", "SIP", "TÜV", "BIC"},
@@ -250,3 +271,9 @@ _GERMAN = Language(
         "key #": "Raute", "key *": "Stern", "~": "Tilde", "§": "Paragraph", "°": "Grad",
     },
 )  # fmt: skip
+_SWISS = replace(
+    _GERMAN,
+    tag="de-ch",
+    currencies={**_GERMAN.currencies, "Fr.": _GERMAN.currencies["CHF"]},
+    before_number={sign: words for sign, words in _GERMAN.before_number.items() if sign != "fr."},
+)

@@ -107,6 +107,10 @@ _ITALIAN = Language(
     date=_date,
     day=_day,
     month_name=lambda language, month: _MONTHS[month - 1],
+    weekdays={
+        "lun": "lunedì", "mar": "martedì", "mer": "mercoledì", "gio": "giovedì", "ven": "venerdì",
+        "sab": "sabato", "dom": "domenica",
+    },
     clock=_clock,
     clock_marks=":.",
     clock_words=frozenset(["alle", "dalle", "ore", "all", "fino"]),

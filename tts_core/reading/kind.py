@@ -56,11 +56,18 @@ def word_after(text: str, at: int) -> str:
 
 
 _ENDS = re.compile(r"[\"'”’»)\]]?(?:\s+(?=[\"'“‘«¿¡(]?[^\W\d_a-zà-öø-ÿ])|\s*$)")
+_NEXT = re.compile(rf"[\"'”’»)\]]?\s+[\"'“‘«¿¡(]?({LETTER}+)")
 
 
-def ends_sentence(text: str, at: int) -> bool:
-    """Whether the sentence ends at `at`, behind a full stop that also belongs to what it shortens."""
-    return _ENDS.match(text, at) is not None
+def ends_sentence(text: str, at: int, starters: frozenset[str] = frozenset()) -> bool:
+    """Whether the sentence ends at `at`, behind a full stop that also belongs to what it shortens.
+
+    A capital letter tells that the next one begins; with `starters`, one of these words does, in lower case.
+    """
+    if _ENDS.match(text, at) is None:
+        return False
+    word = _NEXT.match(text, at) if starters else None
+    return word is None or word[1].lower() in starters
 
 
 def ranged(match: re.Match[str], words: str, to: str) -> Said:

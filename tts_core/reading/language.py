@@ -46,7 +46,9 @@ class Instant:
 class Language:
     """One language, or one country's way with it. `code` is num2words' name of it.
 
-    Patterns are pieces of regular expressions, words in lower case unless they are spoken. `article`: one of
+    Patterns are pieces of regular expressions, words in lower case unless they are spoken. `titles`: what
+    follows these belongs to them, so that their full stop ends no sentence; `starters`: capital words that begin
+    one, where another would not tell (`nouns_capital`: in this language none other does). `article`: one of
     what is counted, of the words before and after the number, empty where nothing is; `agreed`: a number with
     such an article in its place, as veintiuna has una.
     """
@@ -76,6 +78,7 @@ class Language:
     years_after: frozenset[str] = frozenset()
     oblique_words: frozenset[str] = frozenset()
     decade: Callable[[Language, int], str] | None = None
+    decades: str = ""
     paired: Callable[[Language, str], str] | None = None
     paired_words: frozenset[str] = frozenset()
     suffixed: bool = False
@@ -88,7 +91,7 @@ class Language:
     day: Callable[[Language, int, str, str], str]
     day_joint: str = ""
     month_name: Callable[[Language, int], str]
-    weekdays: frozenset[str] = frozenset()
+    weekdays: Mapping[str, str] = field(default_factory=dict)
     clock: Callable[[Language, Instant], str]
     clock_marks: str = ":"
     clock_words: frozenset[str] = frozenset()
@@ -112,6 +115,9 @@ class Language:
     shortened: Mapping[str, str] = field(default_factory=dict)
     before_capital: Mapping[str, str] = field(default_factory=dict)
     titles: frozenset[str] = frozenset()
+    starters: frozenset[str] = frozenset()
+    nouns_capital: bool = False
+    endings: Mapping[str, str] = field(default_factory=dict)
     articles: frozenset[str] = frozenset()
     determiners: frozenset[str] = frozenset()
     placed: Mapping[str, str] = field(default_factory=dict)
@@ -127,7 +133,6 @@ class Language:
     century_words: frozenset[str] = frozenset()
     letters: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
-    own: Callable[[Language, str, int], object] | None = None
 
     def cardinal(self, number: int) -> str:
         """`number` in words; digit by digit when it is too long for that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tts_core.reading.kind import Kind, cased_before, kind
+from tts_core.reading.kind import Kind, cased_before, ends_sentence, kind
 from tts_core.reading.language import Language
 from tts_core.reading.reading import Reading
 
@@ -64,8 +64,13 @@ def words(language: Language) -> list[Kind]:
             readings[-1] = Reading(last.start, match.end("s"), last.spoken + "s")
         return readings
 
-    def dotted(match: re.Match[str]) -> str:
-        return language.spelled(match[0].replace(".", ""))
+    def dotted(match: re.Match[str]) -> list[Reading]:
+        ends = match[0].endswith(".") and ends_sentence(match.string, match.end(), language.starters)
+        spelled = language.spelled(match[0].replace(".", ""))
+        return [Reading(*match.span(), spelled + "." if ends else spelled)]  # the U.S. Army
+
+    def joined(match: re.Match[str]) -> str:
+        return f"{language.spelled(match[1])} {language.names['and']} {language.spelled(match[2])}"
 
     found = []
     after = (
@@ -77,8 +82,8 @@ def words(language: Language) -> list[Kind]:
     return [
         *found,
         kind(r"(?:[A-ZÄÖÜ]\.){2,6}(?!\w)|[A-ZÄÖÜ](?:\.[A-ZÄÖÜ]){1,5}(?![\w.])", dotted),
+        kind(r"([A-Z]{1,4})&([A-Z]{1,4})(?![\w&])", joined),
         kind(r"(?P<letters>[A-ZÄÖÜ]{2,5})(?P<s>s)?(?![^\W_])(?!['’][a-zA-Z]{2})", acronym),
-        kind(r"([A-Z])&([A-Z])(?![\w&])", lambda match: f"{match[1]} {language.names['and']} {match[2]}"),
         code(language),
     ]
 

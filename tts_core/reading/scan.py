@@ -50,15 +50,19 @@ class Reader:
                 return []
         return self.first(kinds, text, at, stop)
 
-    @staticmethod
-    def first(kinds: Iterable[Kind], text: str, at: int, stop: int) -> list[Reading]:
+    def first(self, kinds: Iterable[Kind], text: str, at: int, stop: int) -> list[Reading]:
         """What the first of `kinds` says that knows what begins at `at`."""
+        starters = self.language.starters if self.language.nouns_capital else frozenset[str]()
         for kind in kinds:
             match = kind.pattern.match(text, at, stop)
             if match is not None and (said := kind.say(match)) is not None:
                 if not isinstance(said, str):
                     return said
-                if match[0].endswith(".") and not said.endswith(".") and ends_sentence(text, match.end()):
+                if (
+                    match[0].endswith(".")
+                    and not said.endswith(".")
+                    and ends_sentence(text, match.end(), starters)
+                ):
                     said += "."  # it ends the sentence, too
                 return [Reading(at, match.end(), said)]
         return []

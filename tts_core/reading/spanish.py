@@ -173,6 +173,10 @@ _SPANISH = Language(
     day=_day,
     day_joint="de",
     month_name=lambda language, month: _MONTHS[month - 1],
+    weekdays={
+        "lun": "lunes", "mar": "martes", "mié": "miércoles", "jue": "jueves", "vie": "viernes",
+        "sáb": "sábado", "dom": "domingo", "mie": "miércoles", "sab": "sábado",
+    },
     clock=_clock,
     clock_marks=":",
     key_words=frozenset(["tecla", "pulse", "marque", "presione", "oprima", "o", "la", "el"]),

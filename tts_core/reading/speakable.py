@@ -26,13 +26,14 @@ def speakable(text: str, language: str) -> int:
     """
     reader = language_of(language)
     open_words = reader.language.open_words if reader is not None else frozenset[str]()
+    endings = tuple(reader.language.endings) if reader is not None else ()
     start = max(0, len(text) - _NEAR)
     settled = start and _after_space(text, start)  # what is far behind is closed by now
     for token in _TOKEN.finditer(text, settled):
         end = token.end()
         if token[0][-1] in WIDE_STOPS:
             settled = end
-        elif end < len(text) and _closed(token[0], open_words):
+        elif end < len(text) and not token[0].endswith(endings) and _closed(token[0], open_words):
             settled = _skip(text, end)
     return settled
 

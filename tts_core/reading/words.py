@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tts_core.reading.kind import Kind, Said, cased_before, kind, longest_first
+from tts_core.reading.kind import Kind, Said, cased_before, ends_sentence, kind, longest_first
 from tts_core.reading.language import Language
 from tts_core.reading.reading import Reading
 
@@ -42,7 +42,27 @@ def words(language: Language) -> list[Kind]:
             spoken = language.placed[written]
         return [Reading(*match.span(1), spoken)]
 
+    def days(match: re.Match[str]) -> list[Reading] | None:
+        first, last = match["first"], match["last"]
+        if language.nouns_capital and not (first[0].isupper() and last[0].isupper()):
+            return None
+        return [
+            Reading(*match.span("first"), language.weekdays[first.lower()]),
+            Reading(match.end("first"), match.start("last"), language.to),
+            Reading(match.start("last"), match.end(), language.weekdays[last.lower()]),
+        ]
+
+    def ending(match: re.Match[str]) -> list[Reading]:
+        ends = ends_sentence(match.string, match.end(), language.starters)
+        return [Reading(*match.span(), f"{match[1]}{language.endings[match[2]]}{'.' if ends else ''}")]
+
+    weekday = longest_first(language.weekdays)
     return [
+        kind(
+            rf"(?P<first>(?i:{weekday}))\.?[ ]?[-–][ ]?(?P<last>(?i:{weekday}))(?!\w)(?:\.(?=[ ]?[\d:,]))?",
+            days,
+        ),
+        kind(rf"([^\W\d_]{{2,30}}?)({longest_first(language.endings)})(?!\w)", ending),
         kind(
             rf"((?i:{longest_first(language.before_number)}))(?=[ ]?\d)",
             lambda match: language.before_number[match[1].lower()],

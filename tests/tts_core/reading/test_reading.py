@@ -159,6 +159,8 @@ def test_what_is_speakable_is_read_the_same_whatever_follows(text: str, more: st
         ("ভালো আছি।", "bn", "ভালো আছি।"),
         ("Привет мир", "ru", "Привет "),
         ("", "en", ""),
+        ("In der Hauptstr. ", "de", "In "),
+        ("Call the U.S. ", "en", "Call "),
     ],
 )
 def test_speakable(text: str, tag: str, now: str) -> None:
