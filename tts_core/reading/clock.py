@@ -27,6 +27,7 @@ def figures(language: Language) -> list[Kind]:
     def dotted(match: re.Match[str]) -> Said:
         return said(match) if word_before(match.string, match.start()) in language.clock_words else None
 
+    until = rf"(?=(?:[ ]?[-–][ ]?|[ ]{language.to}[ ])\d\d?\.\d\d[ ](?:{language.hour_words})(?!\w))"
     found = [
         kind(
             rf"(?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d))?(?![\d:])(?!\.\d)(?:{half}|{word})?(?!\w)",
@@ -35,9 +36,12 @@ def figures(language: Language) -> list[Kind]:
         kind(rf"(?P<hour>\d\d?)(?:[.](?P<minute>\d\d))?(?!\d)(?:{half}|{word})", said),
     ]
     if "." in language.clock_marks:
+        found.append(kind(rf"(?P<hour>\d\d?)\.(?P<minute>\d\d)(?P<half>(?!))?(?P<word>){until}", said))
         found.append(
             kind(r"(?P<hour>\d\d?)\.(?P<minute>\d\d)(?P<half>(?!))?(?P<word>(?!))?(?![\d.])", dotted)
         )
     if "h" in language.clock_marks:
-        found.append(kind(r"(?P<hour>\d\d?)[ ]?h[ ]?(?P<minute>\d\d)?(?P<half>(?!))?(?P<word>)(?!\w)", said))
+        found.append(
+            kind(r"(?P<hour>\d\d?)[ ]?h(?:[ ]?(?P<minute>\d\d))?(?P<half>(?!))?(?P<word>)(?!\w)", said)
+        )
     return found

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tts_core.reading.kind import Kind, kind, longest_first, word_before
-from tts_core.reading.language import Language
+from tts_core.reading.kind import Kind, Said, kind, longest_first, ranged, word_before
+from tts_core.reading.language import Instant, Language
 from tts_core.reading.reading import Reading
 
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -48,11 +48,20 @@ def figures(language: Language) -> list[Kind]:
         return word_before(match.string, match.start())
 
     def iso(match: re.Match[str]) -> str | None:
-        return say(language, int(match[3]), int(match[2]), int(match[1]), before(match))
+        return say(language, int(match[4]), int(match[3]), int(match[1]), before(match))
 
-    def full(match: re.Match[str]) -> str | None:
+    def stamp(match: re.Match[str]) -> str | None:
+        date = iso(match)
+        hour, minute, second = int(match[5]), int(match[6]), int(match[7] or 0)
+        if date is None or hour > 23 or minute > 59 or second > 59:
+            return None
+        zone = f" {language.spelled('UTC')}" if match[8] else ""
+        return f"{date}, {language.clock(language, Instant(hour, minute, second))}{zone}"
+
+    def full(match: re.Match[str]) -> Said:
         day, month = ordered(language, int(match[1]), int(match[3]))
-        return say(language, day, month, full_year(match[4]), before(match))
+        words = say(language, day, month, full_year(match[4]), before(match))
+        return words and ranged(match, words, language.to)
 
     def slashed(match: re.Match[str]) -> str | None:
         first, second = int(match[1]), int(match[2])
@@ -67,8 +76,32 @@ def figures(language: Language) -> list[Kind]:
             return None
         return f"{language.month_name(language, int(match[1]))} {language.said_year(int(match[2]))}"
 
-    def dotted(match: re.Match[str]) -> str | None:
-        return say(language, int(match[1]), int(match[2]), None, before(match))
+    def dotted(match: re.Match[str]) -> Said:
+        words = say(language, int(match[1]), int(match[2]), None, before(match))
+        return words and ranged(match, words, language.to)
+
+    def days(match: re.Match[str]) -> list[Reading] | None:
+        first, last = int(match["day"]), int(match["last"].rstrip("."))
+        if not (is_day(first, 1) and is_day(last, 1)):
+            return None
+        joint = match["joint"].strip(" -–")
+        readings = [
+            Reading(
+                match.start("day"), match.start("joint"), language.day(language, first, before(match), "")
+            ),
+            Reading(*match.span("joint"), joint or language.to),
+            Reading(*match.span("last"), language.day(language, last, before(match), "")),
+        ]
+        if not match["number"]:
+            return readings
+        if not 1 <= int(match["number"]) <= 12:
+            return None
+        readings.append(
+            Reading(
+                match.start("number"), match.end("stop"), language.month_name(language, int(match["number"]))
+            )
+        )
+        return [*readings, *_year(language, match)]
 
     def named(match: re.Match[str]) -> list[Reading] | None:
         day, month = int(match["day"]), language.months[match["month"].lower()]
@@ -84,8 +117,12 @@ def figures(language: Language) -> list[Kind]:
         ]  # fmt: skip
 
     found = [
-        kind(r"(\d{4})-(\d\d?)-(\d\d?)(?![\w-])", iso),
-        kind(rf"(\d\d?)([{marks}])(\d\d?)\2(\d{{4}}|\d\d)(?!\w)(?![{marks}]\d)", full),
+        kind(
+            r"(\d{4})(-)(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?(Z|[+-]00:?00)?(?![\w:+-])",
+            stamp,
+        ),
+        kind(r"(\d{4})([-/])(\d\d?)\2(\d\d?)(?![\w/-])", iso),
+        kind(rf"(\d\d?)([{marks}])(\d\d?)\2(\d{{4}}|\d\d)(?!\w)(?!\2\d)", full),
         kind(r"(\d\d?)/(\d\d?)(?![\w/])(?![.,:-]\d)", slashed),
         kind(r"(\d\d?)/([12]\d{3})(?![\w/])(?![.,:-]\d)", month_of),
         kind(
@@ -95,6 +132,12 @@ def figures(language: Language) -> list[Kind]:
         ),
     ]
     if language.dotted_dates:
+        months = longest_first(language.months)
+        month = rf"(?=[ ](?i:{months})(?!\w))|[ ]?(?P<number>\d\d?)(?P<stop>\.)(?:[ ]?(?P<year>[12]\d{{3}})(?!\w))?"
+        another = rf"(?P<last>\d\d?\.)(?:{month})"
+        found.insert(
+            0, kind(rf"(?P<day>\d\d?)\.(?P<joint>[ ]?[-–][ ]?|[ ](?:bis|und|oder)[ ]){another}", days)
+        )
         found.insert(2, kind(r"(\d\d?)\.[ ]?(\d\d?)\.(?![\w])", dotted))
     return found
 
@@ -107,10 +150,13 @@ def words(language: Language) -> list[Kind]:
         month, day = language.months[match["month"].lower()], int(match["day"])
         if not is_day(day, month) or (match["month"] in verbs and not match["mark"]):
             return None
+        if match["until"] and not is_day(int(language.bare(match["until"])), month):
+            return None
         return [
             Reading(match.start("month"), _dot(match), language.month_name(language, month)),
             Reading(match.start("day"), match.end("mark") if match["mark"] else match.end("day"),
                     language.day(language, day, "", match["mark"] or "")),
+            *_until(language, match),
             *_year(language, match),
         ]  # fmt: skip
 
@@ -129,6 +175,7 @@ def words(language: Language) -> list[Kind]:
     if language.tag.startswith("en"):
         pattern = (
             rf"{_month_pattern(language)}[ ](?:the[ ])?(?P<day>\d\d?)(?P<mark>{language.ordinals})?"
+            rf"(?:(?P<dash>[ ]?[-–][ ]?)(?P<until>\d\d?(?:{language.ordinals})?)(?![\w:/%]))?"
             rf"(?![\d:%])(?!\.\d)(?!,\d{{3}}(?!\d)){_year_pattern(language)}"
         )
         found.insert(0, kind(pattern, named))
@@ -142,6 +189,14 @@ def _month_pattern(language: Language) -> str:
 def _year_pattern(language: Language) -> str:
     joint = r"(?:[ ](?:de|del))?" if language.day_joint == "de" else ""
     return rf"(?:,?{joint}[ ](?P<year>[12]\d{{3}})(?![\w/:-])(?![.,]\d))?"
+
+
+def _until(language: Language, match: re.Match[str]) -> list[Reading]:
+    """The last of some days, as in May 3-5."""
+    if not match["until"]:
+        return []
+    last = language.day(language, int(language.bare(match["until"])), "", "")
+    return [Reading(*match.span("dash"), language.to), Reading(*match.span("until"), last)]
 
 
 def _year(language: Language, match: re.Match[str]) -> list[Reading]:

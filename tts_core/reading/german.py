@@ -174,7 +174,7 @@ _GERMAN = Language(
         (1, 2): "ein halb", (1, 3): "ein Drittel", (2, 3): "zwei Drittel", (1, 4): "ein Viertel",
         (3, 4): "drei Viertel", (1, 8): "ein Achtel", (24, 7): "vierundzwanzig sieben",
     },
-    ordinals=rf"\.(?=[ ](?!(?i:{longest_first(_STARTERS)})(?!\w))[^\W\d_])",
+    ordinals=rf"\.(?=[ ](?!(?:{longest_first(word.capitalize() for word in _STARTERS)})(?!\w))[^\W\d_])",
     ordinal=_ordinal,
     digit_words=frozenset(
         ["pin", "code", "passwort", "kontonummer", "konto", "kundennummer", "kennwort", "kennziffer", "durchwahl", "plz", "postleitzahl", "blz", "rechnungsnummer", "bestellnummer", "auftragsnummer", "vorgangsnummer", "ticketnummer", "kartennummer", "referenz", "aktenzeichen", "vertragsnummer", "tan"]
@@ -192,7 +192,7 @@ _GERMAN = Language(
     day=lambda language, day, before, mark: _bent(day, before),
     weekdays=_WEEKDAYS,
     endings={"str.": "straße", "Str.": "Straße"},
-    clock_words=frozenset(("um",)),
+    clock_words=frozenset(("um", "von", "bis", "ab", "gegen")),
     key_words=frozenset(["taste", "drücken", "wählen", "oder", "die", "dann"]),
     titles=frozenset(["dr.", "prof.", "hr.", "fr.", "frl.", "st.", "dipl.-ing."]),
     starters=_STARTERS,

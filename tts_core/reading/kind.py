@@ -70,12 +70,17 @@ def ends_sentence(text: str, at: int, starters: frozenset[str] = frozenset()) ->
     return word is None or word[1].lower() in starters
 
 
+_DASH = re.compile(  # one with spaces leads to another time or amount alone
+    r"[-–](?=[$€£৳₹]?\d)|[ ][-–][ ](?=[$€£৳₹]\d|\d\d?[:.h]\d\d(?!\d)|\d\d?[ ]?(?:h|[ap]\.?m)\b)"
+)
+
+
 def ranged(match: re.Match[str], words: str, to: str) -> Said:
     """`words` for all of `match`, and `to` for the dash that leads from it to another."""
-    text, end = match.string, match.end()
-    if text[end : end + 1] in ("-", "–") and re.match(r"[$€£৳₹]?\d", text[end + 1 : end + 3]):
-        return [Reading(match.start(), end, words), Reading(end, end + 1, to)]
-    return words
+    dash = _DASH.match(match.string, match.end())
+    if dash is None:
+        return words
+    return [Reading(*match.span(), words), Reading(*dash.span(), to)]
 
 
 def longest_first(words: object) -> str:
