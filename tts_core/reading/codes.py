@@ -50,7 +50,16 @@ def figures(language: Language) -> list[Kind]:
             return in_groups(language, match.string, *match.span())
         return None
 
+    before = re.compile(rf"(?:{language.postcode})$")
+
+    def postcode(match: re.Match[str]) -> list[Reading] | None:
+        return (
+            card(match) if before.search(match.string[max(0, match.start() - 12) : match.start()]) else None
+        )
+
     return [
+        *([kind(r"\d{5}(?:-\d{4})?(?![\w-])(?![.,:/]\d)", postcode)] if language.postcode else []),
+        kind(r"\d{1,4}(?:-\d{1,4}){3,8}(?![\w-])(?![.,:/]\d)", card),
         kind(r"\d{4}(?:[ -]\d{4}){2,4}(?![\w])(?!-\d)", card),
         kind(r"\d{3}-\d{2}-\d{4}(?![\w-])", card),
         kind(r"\d{2}-\d{2}-\d{2}(?![\w-])", card),

@@ -45,6 +45,8 @@ def figures(language: Language) -> list[Kind]:
     verbs = _VERBS if language.tag.startswith("en") else frozenset[str]()
 
     def before(match: re.Match[str]) -> str:
+        if match.string[max(0, match.start() - 1) : match.start()] in ("-", "–"):
+            return language.to  # another date stands there
         return word_before(match.string, match.start())
 
     def iso(match: re.Match[str]) -> str | None:

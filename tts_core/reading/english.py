@@ -205,6 +205,7 @@ _AMERICAN = Language(
         "sq ft": Unit("square foot", "square feet"),
     },
     per="per",
+    periods={"mo": "month", "yr": "year", "hr": "hour", "min": "minute", "month": "month", "year": "year", "week": "week", "day": "day", "hour": "hour", "minute": "minute", "night": "night", "person": "person", "user": "user"},
     percent="percent",
     telephone=(
         r"1[-. ]\d{3}[-. ](?:\d{3}[-. ]\d{4}|[A-Z]{4,9})|1[ ]?\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
@@ -212,6 +213,10 @@ _AMERICAN = Language(
         r"|\(?0\d{2,4}\)?[ ]\d{3,4}[ ]?\d{3,4}(?:[ ]\d{3,4})?"
     ),
     emergency=frozenset(("211", "311", "411", "511", "611", "711", "811", "911", "988")),
+    postcode=(
+        r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|G[AU]|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AIT]"
+        r"|W[AIVY])[ ]"
+    ),
     shortened={
         "mr.": "mister", "mr": "mister", "mrs.": "missus", "mrs": "missus", "ms.": "miz", "prof.": "professor",
         "e.g.": "for example", "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "vs": "versus",

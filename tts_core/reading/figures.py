@@ -21,18 +21,12 @@ def digits(language: Language) -> list[Kind]:
 
     grouped = re.compile(language.grouped)
 
-    def version(match: re.Match[str]) -> str | None:
-        if grouped.fullmatch(match[0]):
-            return None
-        parts = match[0].split(".")
-        english = language.tag.startswith("en")
-        dot = language.point if english and len(parts) < 4 else language.names["."]
-        return f" {dot} ".join(
-            language.cardinal(int(part)) if len(part) < 4 else language.digits(part) for part in parts
-        )
+    def numbered(match: re.Match[str]) -> str | None:
+        return None if grouped.fullmatch(match[0]) else version(language, match[0])
 
     def ordinal(match: re.Match[str]) -> list[Reading]:
-        words = language.ordinal(language, int(match[1]), match[2], word_before(match.string, match.start()))
+        value = int(language.bare(match[1]))
+        words = language.ordinal(language, value, match[2], word_before(match.string, match.start()))
         return [Reading(*match.span(), words)]
 
     def span(match: re.Match[str]) -> str | list[Reading] | None:
@@ -97,10 +91,10 @@ def digits(language: Language) -> list[Kind]:
             )
         return language.amount(whole, match["part"] or "", un)
 
-    pointed = kind(r"(\d{1,9})\.(\d{1,9})(?!\w)(?!\.\d)", version)
+    pointed = kind(r"(\d{1,9})\.(\d{1,9})(?!\w)(?!\.\d)", numbered)
     return [
-        kind(r"\d{1,5}(?:\.\d{1,5}){2,5}(?![\w])", version),
-        kind(rf"(\d{{1,9}})({language.ordinals})(?!\w)", ordinal),
+        kind(r"\d{1,5}(?:\.\d{1,5}){2,5}(?![\w])", numbered),
+        kind(rf"(\d{{1,9}}|(?=[^a-z]{{1,11}}){language.grouped})({language.ordinals})(?!\w)", ordinal),
         kind(r"(?P<first>\d{1,4})(?P<dash>[ ]?[-–][ ]?)(?P<second>\d{1,4})(?![\w-])(?![.,:]\d)", span),
         kind(r"(?:(?P<whole>\d{1,4})[ ])?(?P<over>\d{1,3})/(?P<under>\d{1,3})(?![\w/])", fraction),
         kind(r"(\d{1,4})[ ]?([½⅓⅔¼¾⅛])", glyph),
@@ -115,6 +109,15 @@ def digits(language: Language) -> list[Kind]:
         *([] if language.decimal == "." else [pointed]),
         kind(rf"(?P<whole>{number})(?:{decimal}(?P<part>\d{{1,9}})(?!\d))?{behind}", plain),
     ]
+
+
+def version(language: Language, text: str) -> str:
+    """Numbers with dots between them, as versions and addresses have."""
+    parts = text.split(".")
+    dot = language.point if language.tag.startswith("en") and len(parts) < 4 else language.names["."]
+    return f" {dot} ".join(
+        language.cardinal(int(part)) if len(part) < 4 else language.digits(part) for part in parts
+    )
 
 
 def signs(language: Language) -> list[Kind]:

@@ -152,8 +152,9 @@ _FRENCH = Language(
         "V": Unit("volt", "volts", "un"), "m²": Unit("mètre carré", "mètres carrés", "un"),
     },
     per="par",
+    periods={"mois": "mois", "an": "an", "semaine": "semaine", "jour": "jour", "heure": "heure", "minute": "minute", "nuit": "nuit", "personne": "personne"},
     percent="pour cent",
-    telephone=r"0\d(?:[ .-]?\d{2}){4}|0\d{3}[ ]\d{3}[ ]\d{3}|0\d{2}[ ]\d{3}[ ]\d{2}[ ]\d{2}",
+    telephone=r"0\d(?:[ .-]?\d{2}){4}|0[ ]?\d{3}[ ]\d{3}[ ]\d{3}|00\d{2}[ ]\d(?:[ .-]?\d{2}){4}|0\d{2}[ ]\d{3}[ ]\d{2}[ ]\d{2}",
     pairs=True,
     emergency=frozenset(("112", "115", "118", "119", "3919")),
     shortened={

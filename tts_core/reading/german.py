@@ -231,13 +231,15 @@ _GERMAN = Language(
         "qm": Unit("Quadratmeter", "Quadratmeter", "ein"), "dB": Unit("Dezibel", "Dezibel", "ein"),
     },
     per="pro",
+    periods={"Std": "Stunde", "Monat": "Monat", "Jahr": "Jahr", "Woche": "Woche", "Tag": "Tag", "Stunde": "Stunde", "Minute": "Minute", "Nacht": "Nacht", "Person": "Person"},
     percent="Prozent",
     one_percent="ein",
     telephone=(
         r"0\d{2,5}[ ]?[/-][ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}|\(0\d{2,5}\)[ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}"
-        r"|0\d{2,5}(?:[ ]\d{2,8}){1,4}"
+        r"|0\d{2,5}(?:[ ]\d{2,8}){1,4}|116[ ]\d{3}"
     ),
     emergency=frozenset(("110", "112", "116117", "115")),
+    postcode=r"\d[a-z]?,[ ]|\b(?:D|DE)-",
     shortened={
         "z. b.": "zum Beispiel", "z.b.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "bzw.": "beziehungsweise",

@@ -143,8 +143,9 @@ _ITALIAN = Language(
         "m²": Unit("metro quadrato", "metri quadrati", "un"), "mq": Unit("metro quadrato", "metri quadrati", "un"),
     },
     per="per",
+    periods={"mese": "mese", "anno": "anno", "settimana": "settimana", "giorno": "giorno", "ora": "ora", "minuto": "minuto", "notte": "notte", "persona": "persona"},
     percent="per cento",
-    telephone=r"0\d{1,3}[ ./-]\d{2,8}(?:[ ]\d{2,4}){0,2}|3\d{2}[ ./-]\d{3}[ ]?\d{3,4}|800[ ]\d{3}[ ]\d{3}",
+    telephone=r"0\d{1,3}[ ./-]\d{2,8}(?:[ ]\d{2,4}){0,2}|3\d{2}[ ./-]\d{3}[ ]?\d{3,4}|(?:800|199|84\d|89\d)[ ]\d{3}[ ]\d{3}",
     emergency=frozenset(("112", "113", "115", "117", "118", "1522")),
     shortened={
         "sig.": "signor", "sig.ra": "signora", "sig.na": "signorina", "sigg.": "signori", "dott.": "dottor",

@@ -50,7 +50,7 @@ class Language:
     follows these belongs to them, so that their full stop ends no sentence; `starters`: capital words that begin
     one, where another would not tell (`nouns_capital`: in this language none other does). `article`: one of
     what is counted, of the words before and after the number, empty where nothing is; `agreed`: a number with
-    such an article in its place, as veintiuna has una.
+    such an article in its place, as veintiuna has una. `postcode`: what stands before one.
     """
 
     tag: str
@@ -104,12 +104,14 @@ class Language:
     one_scale: str = ""
     units: Mapping[str, Unit] = field(default_factory=dict)
     per: str
+    periods: Mapping[str, str] = field(default_factory=dict)
     percent: str
     one_percent: str = ""
     # telephones
     telephone: str = r"(?!)"
     pairs: bool = False
     emergency: frozenset[str] = frozenset()
+    postcode: str = ""
     key_words: frozenset[str] = frozenset()
     # words
     shortened: Mapping[str, str] = field(default_factory=dict)

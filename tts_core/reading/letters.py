@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tts_core.reading.figures import version
 from tts_core.reading.kind import Kind, cased_before, ends_sentence, kind
 from tts_core.reading.language import Language
 from tts_core.reading.reading import Reading
@@ -79,8 +80,13 @@ def words(language: Language) -> list[Kind]:
         else "(?P<after>(?!))?"
     )
     found.append(kind(rf"([IVXL]{{1,7}})(?P<e>(?:e|er|ème)(?=[ ]))?\.?(?![\w])(?={after})", numeral))
+
+    def versioned(match: re.Match[str]) -> str:
+        return f"{language.letter(match[1])} {version(language, match[2])}"
+
     return [
         *found,
+        kind(r"([vV])(\d{1,5}(?:\.\d{1,5}){1,5})(?!\w)(?!\.\d)", versioned),
         kind(r"(?:[A-ZÄÖÜ]\.){2,6}(?!\w)|[A-ZÄÖÜ](?:\.[A-ZÄÖÜ]){1,5}(?![\w.])", dotted),
         kind(r"([A-Z]{1,4})&([A-Z]{1,4})(?![\w&])", joined),
         kind(r"(?P<letters>[A-ZÄÖÜ]{2,5})(?P<s>s)?(?![^\W_])(?!['’][a-zA-Z]{2})", acronym),

@@ -46,7 +46,7 @@ def figures(language: Language) -> list[Kind]:
         if currency is None:
             return None
         part = match["part"] or match["other"] or ""
-        return say(language, currency, match["whole"], part, match["scale"] or "")
+        return say(language, currency, match["whole"], part, match["scale"] or "") + _each(language, match)
 
     def cents(match: re.Match[str]) -> str:
         dollar = language.currencies["$"]
@@ -54,7 +54,7 @@ def figures(language: Language) -> list[Kind]:
         return f"{language.counted(number, dollar.uncent)} {dollar.cent if number == 1 else dollar.cents}"
 
     return [
-        kind(rf"{_amount(language)}[ ]?(?P<sign>{signs})(?!\w)", after),
+        kind(rf"{_amount(language)}[ ]?(?P<sign>{signs})(?!\w){_per(language)}", after),
         kind(r"(\d{1,3})[ ]?¢", cents),
     ]
 
@@ -68,15 +68,25 @@ def signs(language: Language) -> list[Kind]:
         text, end = match.string, match.end()
         bill = word_before(text, match.start()) in language.articles and word_after(text, end) != ""
         part = match["part"] or match["other"] or ""
-        words = say(language, currency, match["whole"], part, match["scale"] or "", bill)
+        words = say(language, currency, match["whole"], part, match["scale"] or "", bill) + _each(
+            language, match
+        )
         return ranged(
             match, f"{language.minus} {words}" if match["minus"] or match["less"] else words, language.to
         )
 
     codes = longest_first(name for name in language.currencies if len(name) == 3 and name.isupper())
     again = rf"(?:[ ](?P<again>{codes})(?!\w))?"  # $5 USD
-    pattern = rf"(?P<minus>[-−])?(?P<sign>{signs})[ ]?(?P<less>[-−])?{_amount(language)}(?!\w){again}"
+    pattern = rf"(?P<minus>[-−])?(?P<sign>{signs})[ ]?(?P<less>[-−])?{_amount(language)}(?!\w){again}{_per(language)}"
     return [kind(pattern, before)]
+
+
+def _per(language: Language) -> str:
+    return rf"(?:[ ]?/[ ]?(?P<period>{longest_first(language.periods)})(?!\w))?"  # $5/month
+
+
+def _each(language: Language, match: re.Match[str]) -> str:
+    return f" {language.per} {language.periods[match['period']]}" if match["period"] else ""
 
 
 def _amount(language: Language) -> str:

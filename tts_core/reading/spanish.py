@@ -209,6 +209,7 @@ _SPANISH = Language(
         "m²": Unit("metro cuadrado", "metros cuadrados", "un"),
     },
     per="por",
+    periods={"mes": "mes", "año": "año", "semana": "semana", "día": "día", "hora": "hora", "minuto": "minuto", "noche": "noche", "persona": "persona"},
     percent="por ciento",
     telephone=r"[6-9]\d{2}(?:[ .-]\d{3}){2}|[6-9]\d{2}(?:[ .-]\d{2}){3}|[6-9]\d[ .-]\d{3}[ .-]\d{2}[ .-]\d{2}|\(\d{2,3}\)[ ]?\d{3,4}[ -]\d{4}",
     emergency=frozenset(("112", "091", "092", "061", "062", "080", "911")),

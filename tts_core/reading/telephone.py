@@ -31,6 +31,8 @@ def grouped(language: Language, match: re.Match[str]) -> list[Reading]:
 def read(language: Language, text: str, start: int, end: int) -> list[Reading]:
     """`text[start:end]` as a telephone number: its digits, letters and plus sign, a pause after each group."""
     found = [(start + each.start(), start + each.end()) for each in _GROUP.finditer(text[start:end])]
+    if text[start : start + 1] == "+":  # who dials a country leaves out the (0) of its own calls
+        found = [(begin, behind) for begin, behind in found if text[begin - 1 : behind + 1] != "(0)"]
     if len(found) == 1:
         found = _parted(text[start:end], *found[0], language.tag)
     readings: list[Reading] = []
