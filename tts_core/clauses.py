@@ -30,6 +30,8 @@ _BOUNDARY = re.compile(
 _CONJUNCTION = re.compile(
     r" (?=(?:and|but|or|because|so that|which|while|und|aber|oder|weil|et|mais|ou|y|pero|e|ma|mas|porque) )"
 )
+_GLUE = "\u00a0"
+"""See `reading.reading.GLUE`; cleaned text has none of its own."""
 _TITLES = re.compile(  # a name or a number follows: never the end
     r"dr|mr|mrs|ms|mx|prof|st|sr|jr|gen|col|capt|lt|sgt|rev|hon|rep|sen|gov|vs|fig|no|nr|str|hr|fr|frl|sra"
     r"|mme|mlle|z\.b|e\.g|i\.e|ca|cf|bzw"
@@ -102,6 +104,8 @@ def _abbreviated(text: str, start: int, dot: int, end: int) -> bool:
         begin > start and dot - begin < 12 and not (text[begin - 1].isspace() or text[begin - 1] in "([\"'“‘")
     ):
         begin -= 1
+    if begin > start and text[begin - 1] == _GLUE:
+        return False  # letters that were read already, as FAQ is: the full stop behind them is the sentence's
     word = text[begin:dot].lower()
     following = _skip_space(text, dot + 1, end)
     if following == end:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tts_core.clauses import LONGEST, split
+from tts_core.plan import Clause, steps
+from tts_core.script import Script
 from tts_core.text import clean
 
 
@@ -41,6 +43,12 @@ def cut(text: str) -> list[str]:
 )  # fmt: skip
 def test_cuts(text: str, clauses: list[str]) -> None:
     assert cut(text) == clauses
+
+
+def test_a_sentence_may_end_with_letters_that_were_read() -> None:
+    every = steps(Script.from_text("Read our FAQ. Go now."), "en-us")
+    said = "".join(step.text + "|" for step in every if isinstance(step, Clause))
+    assert said.replace("\u00a0", " ") == "Read our F eigh Q.|Go now.|"
 
 
 def test_a_long_first_clause_is_cut_before_a_conjunction() -> None:

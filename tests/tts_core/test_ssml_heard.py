@@ -110,6 +110,8 @@ def test_a_mark_falls_on_its_word_even_inside_what_is_read(door: Synthesiser, vo
         ("<say-as interpret-as='time' format='hms12'>2:05 pm</say-as>", "two oh five P M"),
         ("<say-as interpret-as='date' format='dmy'>3/5/2024</say-as>", "May third twenty twenty-four"),
         ("<say-as interpret-as='date' format='mdy'>3/5/2024</say-as>", "March fifth twenty twenty-four"),
+        ("<say-as interpret-as='date' format='yyyymmdd'>20240305</say-as>", "March fifth twenty twenty-four"),
+        ("<say-as interpret-as='date' format='yyyymmdd'>2024-03-05</say-as>", "March fifth twenty twenty-four"),
         ("<say-as interpret-as='date' format='md'>1/2</say-as>", "January second"),
         ("<say-as interpret-as='date' format='y'>1905</say-as>", "nineteen oh five"),
         ("<say-as interpret-as='date'>March 5</say-as>", "March fifth"),

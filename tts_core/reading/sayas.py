@@ -22,6 +22,7 @@ OPEN, SHUT = "\ue000", "\ue001"
 """What phonemes stand between in a clause's text: characters that no client's text holds once it is clean."""
 
 _ORDERS = re.compile(r"[dmy]{1,3}")
+_EIGHT = re.compile(r"\d{8}")
 _GROUP = re.compile(r"\d+|[^\W\d_]+|\+")
 
 
@@ -122,7 +123,14 @@ def _ordinal(language: Language, text: str, start: int, end: int) -> list[Readin
 
 def _date(reader: Reader, order: str, text: str, start: int, end: int) -> list[Reading] | None:
     language = reader.language
+    order = re.sub(r"(.)\1+", r"\1", order.lower())  # yyyymmdd, too
     parts = re.compile(r"\d{1,4}").findall(text, start, end)
+    if len(order) == 3 and _EIGHT.fullmatch(text, start, end):
+        at = start
+        parts = []
+        for key in order:
+            parts.append(text[at : at + (4 if key == "y" else 2)])
+            at += len(parts[-1])
     if not order or _ORDERS.fullmatch(order) is None or len(order) != len(parts):
         joined = [*dates.figures(language), *dates.words(language), *figures.digits(language)]
         return _whole(reader, joined, text, start, end)
