@@ -228,6 +228,7 @@ async def _read(answer: Answer, line: Line, timbre: Timbre, peer: Peer, most_s: 
     try:
         async with asyncio.timeout_at(loop.time() + patience.first_s) as limit, peer.room:
             begun = True
+            limit.reschedule(loop.time() + patience.first_s)  # whoever waited for room waited for us
             async with contextlib.aclosing(peer.way.hear(line, timbre)) as hearing:
                 await _heard(answer, hearing, peer, most_s, limit)
     except TimeoutError:
