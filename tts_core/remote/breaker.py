@@ -52,8 +52,11 @@ class Breaker:
         self._trial = False
 
     def failed(self, now: float, wait_s: float = 0.0) -> None:
-        """It was not; the provider asked for `wait_s` of peace, 0 if it did not."""
-        self._failures += 1
+        """It was not; the provider asked for `wait_s` of peace, 0 if it did not.
+
+        What was on its way when it opened tells nothing new: many at once are one reason to rest.
+        """
+        self._failures += now >= self._until
         if self._trial or self._failures >= self.after:
             rest_s = min(self.rest_s * 2**self._openings, self.most_s)
             self._openings += 1

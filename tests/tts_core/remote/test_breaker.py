@@ -31,6 +31,18 @@ def test_it_opens_after_failures_in_a_row_and_tries_one_after_a_rest():
     assert (breaker.state(55), breaker.allows(55)) == (SHUT, True)
 
 
+def test_many_that_fail_together_are_one_reason_to_rest():
+    breaker = Breaker(after=3, rest_s=5, most_s=60)
+    for _ in range(20):
+        breaker.begin(0)
+    for _ in range(20):
+        breaker.failed(1)
+    assert breaker.rests_s(1) == 5
+    breaker.begin(6)
+    breaker.failed(6)
+    assert breaker.rests_s(6) == 10
+
+
 def test_a_trial_that_nobody_waited_for_is_none():
     breaker = Breaker(after=1)
     breaker.failed(0)
