@@ -17,7 +17,6 @@ from tts_core.remote.breaker import OPEN, Breaker
 FIRST_BUCKETS_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 _DAY_S = 86_400
 _AILING = frozenset(("busy", "failed", "unreachable", "late", "broken", "garbage"))
-_LONGEST_WAIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Desk:
             if error is None:
                 self.breaker.succeeded()
             elif kind in _AILING:
-                self.breaker.failed(self.clock(), min(error.wait_s, _LONGEST_WAIT_S))
+                self.breaker.failed(self.clock(), error.wait_s)
             else:
                 self.breaker.dropped()
 

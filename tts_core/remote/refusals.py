@@ -10,6 +10,9 @@ from tts_core.remote.asking import Unanswered
 
 SHOWN = 200
 """Characters of what a provider says that go into an error."""
+_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_LONGEST_WAIT_S = 600.0
+"""Whatever a provider asks for: one that is well again by then is asked again."""
 _TRY_LATER, _POLICY, _INTERNAL = 1013, 1008, 1011
 _IDLE = re.compile(r"time.?out|timed out|inactiv|idle")
 _REFUSED = re.compile(
@@ -56,12 +59,12 @@ def shown(said: str, key: str) -> str:
 
 
 def _wait_s(told: str) -> float:
-    """Retry-After in seconds (RFC 9110 10.2.3: seconds or a date); 0 where it says nothing."""
+    """Retry-After in seconds (RFC 9110 10.2.3: seconds or a date), _LONGEST_WAIT_S at most; 0 where it says
+    nothing."""
+    if _SECONDS.fullmatch(told):
+        return min(float(told), _LONGEST_WAIT_S)
     try:
-        return max(0.0, float(told))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - time.time())
-    except (ValueError, TypeError):
+        wait_s = email.utils.parsedate_to_datetime(told).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
         return 0.0
+    return min(max(0.0, wait_s), _LONGEST_WAIT_S)

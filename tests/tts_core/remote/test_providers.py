@@ -12,7 +12,9 @@ from tests.tts_core.remote.opened import bare, expand, line_of, opened, provider
 from tests.tts_core.remote.standin import KEY
 from tts_core import Script
 from tts_core.remote import BadProviders, Unanswered, read_plan
+from tts_core.remote.asking import Line, Timbre
 from tts_core.remote.elevenlabs import ElevenLabs
+from tts_core.remote.refusals import refusal
 
 WAYS = (
     ("elevenlabs", "http"), ("azure", "http"), ("openai", "http"), ("deepgram", "http"), ("cartesia", "http"),
@@ -189,6 +191,7 @@ def test_a_voice_that_is_warm_is_known(tmp_path):
      ("[providers.openai]", "voices: name at least one"),
      ("[providers.openai]\nvoices.a={}", "voices.a.language: must be a text, and is missing"),
      ("[providers.openai]\nvoices.a={language='English!'}", "must be a tag such as en-us"),
+     ("[providers.openai]\nat_once=inf\nvoices.a={language='en'}", "must be a number of at least 0, not inf"),
      ("[providers.openai]\nat_once=-1\nvoices.a={language='en'}", "at_once: must be a number of at least 0"),
      ("[providers.openai]\nspend_day=5\nvoices.a={language='en'}", "needs price_per_million"),
      ("[providers.openai]\ntransport='websocket'\nvoices.a={language='en'}", "openai is asked over http only"),
@@ -202,3 +205,19 @@ def test_a_file_that_is_wrong_says_where(tmp_path, text, said):
     with pytest.raises(BadProviders) as caught:
         read_plan(tmp_path / "p.toml")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "wait_s"),
+    [("30", 30), ("1.5", 1.5), ("inf", 0), ("nan", 0), ("-3", 0), ("9999999", 600), ("soon", 0), ("", 0),
+     ("Fri, 31 Dec 9999 23:59:59 GMT", 600), ("Mon, 01 Jan 0001 00:00:00 +2359", 0)],
+)  # fmt: skip
+def test_no_retry_after_keeps_a_provider_away_for_long(told: str, wait_s: float):
+    assert refusal(429, "busy", told, "").wait_s == wait_s
+
+
+def test_a_voice_s_own_name_is_one_part_of_the_path():
+    timbre = Timbre("a", "../x?y", "en")
+    assert ElevenLabs("mulaw", None).asking(Line("Hi."), timbre).path == (  # type: ignore[arg-type]
+        "/v1/text-to-speech/..%2Fx%3Fy/stream/with-timestamps"
+    )
