@@ -149,8 +149,10 @@ class _Table:
         return value
 
     def number(self, name: str, default: float, least: float = 0.0) -> float:
-        value = self._values.pop(name, default)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        if name not in self._values:
+            return default
+        value = self._values.pop(name)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not good or value < least:
             raise BadProviders(f"{self.at(name)}: must be a number of at least {least:g}, not {value!r}")
         return float(value)
