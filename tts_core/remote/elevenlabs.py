@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import urllib.parse
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -58,12 +59,17 @@ class ElevenLabs:
             body["previous_text"] = line.before
         if line.after:
             body["next_text"] = line.after
-        path = f"/v1/text-to-speech/{timbre.own}/stream/with-timestamps"
+        path = path_of(timbre, "stream/with-timestamps")
         return Asking(path, {"output_format": FORMATS[self._law]}, {}, json=body)
 
     def answering(self, headers: Mapping[str, str]) -> Lines:
         """See Provider."""
         return Lines(self._law, self._expand)
+
+
+def path_of(timbre: Timbre, rest: str) -> str:
+    """Where its speech is had, over HTTP as over a socket."""
+    return f"/v1/text-to-speech/{urllib.parse.quote(timbre.own, safe='')}/{rest}"
 
 
 def voice_settings(line: Line, configured: Mapping[str, Any]) -> dict[str, Any]:

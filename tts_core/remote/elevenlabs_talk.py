@@ -13,7 +13,7 @@ import urllib.parse
 from typing import Any
 
 from tts_core.remote.asking import UNREADABLE, Line, Timbre, Told, Unanswered
-from tts_core.remote.elevenlabs import FORMATS, MODEL, voice_settings
+from tts_core.remote.elevenlabs import FORMATS, MODEL, path_of, voice_settings
 from tts_core.remote.refusals import by_words
 
 _INACTIVE_S = 180
@@ -47,8 +47,7 @@ class ElevenLabsTalk:
         for name, value in timbre.more.items():
             if name != "voice_settings" and name not in _OF_A_CONTEXT:
                 query[name] = str(value).lower() if isinstance(value, bool) else str(value)
-        voice = urllib.parse.quote(timbre.own, safe="")
-        return f"/v1/text-to-speech/{voice}/multi-stream-input?{urllib.parse.urlencode(query)}"
+        return f"{path_of(timbre, 'multi-stream-input')}?{urllib.parse.urlencode(query)}"
 
     def say(self, clause: str, line: Line, timbre: Timbre) -> tuple[str, ...]:
         """See Talking."""

@@ -185,8 +185,9 @@ class Wire:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for way in self._ways:
-                await way.close()
+            for failed in await asyncio.gather(*(way.close() for way in self._ways), return_exceptions=True):
+                if isinstance(failed, Exception):
+                    _log.error("a way to a provider did not close", exc_info=failed)
             await asyncio.sleep(0)  # transports that were just closed tell so
             self._loop.stop()
 
