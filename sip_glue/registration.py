@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -115,17 +116,22 @@ class Registration:
             self._accepted(response)
         elif code in _CHALLENGES and self._prove(response, _CHALLENGES[code]):
             self._send()
-        elif code == 423 and (shortest := self._shortest(response)) > self._expires > 0:
+        elif code == 423 and (shortest := min(_seconds(response, "min-expires"), 86_400)) > self._expires > 0:
             self._expires = shortest
             self._send()
         else:
-            self._refused(code, response.reason)
+            self._refused(response)
 
     def _accepted(self, response: Any) -> None:
         self._failures = 0
         if self._expires == 0:
+            if self._held:  # not the answer to a refresh that was under way
+                self._report(Unregistered(self._account.address, response.scode, "closed", None))
             self._held = False
-            self._report(Unregistered(self._account.address, response.scode, "closed", None))
+            return
+        if self._closed:  # it was under way when we closed: nobody is to call us there
+            self._held, self._expires = True, 0
+            self.register()
             return
         granted = self._granted(response)
         if not self._held:
@@ -134,12 +140,13 @@ class Registration:
         if not self._closed:
             self._timer = Timeout(self.register, refresh_after(granted))
 
-    def _refused(self, code: int, reason: str) -> None:
+    def _refused(self, response: Any) -> None:
         self._proofs.clear()
         self._failures += 1
         self._held = False
-        wait = None if self._closed else retry_after(self._failures, random.random())
-        self._report(Unregistered(self._account.address, code, reason, wait))
+        asked = min(_seconds(response, "retry-after"), _LONGEST_RETRY)
+        wait = None if self._closed else max(retry_after(self._failures, random.random()), asked)
+        self._report(Unregistered(self._account.address, response.scode, response.reason, wait))
         if wait is not None:
             self._timer = Timeout(self.register, wait)
 
@@ -156,10 +163,6 @@ class Registration:
             return max(1, int(expires.getNum()))
         return self._expires
 
-    def _shortest(self, response: Any) -> int:
-        text = str(response.getHFBody("min-expires")) if response.countHFs("min-expires") else ""
-        return min(int(text), 86_400) if text.isascii() and text.isdigit() else 0
-
     def _prove(self, response: Any, name: str) -> bool:
         """Makes the proof that a challenge asks for; False if it was made already, in vain."""
         self._challenges += 1
@@ -175,3 +178,10 @@ class Registration:
                 )
                 return True
         return False
+
+
+def _seconds(response: Any, name: str) -> int:
+    """What a header says in seconds, a comment or parameters behind it (RFC 3261 20.23, 20.33); 0 without one."""
+    text = str(response.getHFBody(name)) if response.countHFs(name) else ""
+    found = re.match(r"\s*([0-9]{1,9})\s*(?:[(;]|$)", text)
+    return int(found[1]) if found else 0

@@ -134,6 +134,34 @@ async def test_what_the_registrar_grants_is_refreshed_in_time():
             await stopping
 
 
+async def test_a_registrar_that_names_a_time_is_left_alone_until_then():
+    with Wire(("", 0)) as registrar:
+        account = Account("sip:100@pbx.invalid", proxy=f"sip:127.0.0.1:{registrar.port}")
+        async with desk_with(accounts=(account,)) as desk:
+            registrar.place = desk.place
+            registrar.send(
+                answer_to(await registrar.receive(), 503, "Retry-After: 120 (maintenance);duration=9")
+            )
+            (refused,) = await desk.until(Unregistered)
+            assert (refused.code, refused.retry_seconds) == (503, 120)
+
+
+async def test_what_is_granted_while_we_close_is_given_back():
+    with Wire(("", 0)) as registrar:
+        account = Account("sip:100@pbx.invalid", proxy=f"sip:127.0.0.1:{registrar.port}")
+        async with desk_with(accounts=(account,)) as desk:
+            registrar.place = desk.place
+            first = await registrar.receive()
+            stopping = asyncio.create_task(desk.agent.stop())
+            await asyncio.sleep(0)
+            registrar.send(answer_to(first, 200, "Expires: 300"))
+            last = await registrar.receive()
+            assert "Expires: 0\r\n" in last
+            registrar.send(answer_to(last, 200))
+            await stopping
+            assert desk.events[-1] == Unregistered("sip:100@pbx.invalid", 200, "closed", None)
+
+
 def numbers(request: str) -> tuple[str, int]:
     """Call-ID and CSeq."""
     return re.search(r"Call-ID: (\S+)", request)[1], int(re.search(r"CSeq: (\d+)", request)[1])
