@@ -17,7 +17,7 @@ from sip_glue.config import Credentials, SipConfig
 from sip_glue.events import Event, Headers
 from sip_glue.reactor import Reactor
 from sip_glue.stack import StackTimers
-from sip_glue.uri import BadUri, parse_address, parse_uri
+from sip_glue.uri import BadUri, check_udp, parse_address, parse_uri
 from sip_glue.user_agent import Dialling, UserAgent
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,128}")
@@ -201,6 +201,10 @@ class SipAgent:
         if re.search(r'["\\]', sender.display) or not _VALUE.fullmatch(sender.display):
             raise BadUri("a display name with quotes in it")
         next_hop = parse_uri(outbound_proxy) if outbound_proxy is not None else target
+        if "sips" in (target.scheme, next_hop.scheme):
+            raise BadUri(
+                "a sips URI asks for TLS all the way (RFC 3261 26.2.2), and UDP is all that is spoken"
+            )
         return Dialling(
             name=secrets.token_hex(16),
             call_id=secrets.token_hex(16),

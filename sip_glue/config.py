@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
-from sip_glue.uri import SipUri, parse_uri
+from sip_glue.uri import SipUri, check_udp, parse_uri
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -63,7 +63,8 @@ class Account:
         if parse_uri(self.address).user is None:
             raise ValueError(f"{self.address}: an account's address has a user")
         if self.proxy is not None:
-            parse_uri(self.proxy)
+            check_udp(parse_uri(self.proxy))
+        check_udp(self.uri)
         if not 30 <= self.expires <= 86400:
             raise ValueError(f"expires {self.expires}: take one in 30-86400")
 

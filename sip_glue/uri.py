@@ -69,6 +69,12 @@ def parse_uri(text: str) -> SipUri:
     )
 
 
+def check_udp(uri: SipUri) -> None:
+    """Raises ``BadUri`` for what may not be asked over UDP, which is all that is spoken."""
+    if uri.scheme == "sips":
+        raise BadUri(f"{uri.text[:80]!r} asks for TLS all the way (RFC 3261 26.2.2); only UDP is spoken")
+
+
 def _host_and_port(place: str) -> tuple[str, int | None]:
     if place.startswith("["):
         host, bracket, rest = place.partition("]")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sip_glue.agent import SipAgent
 from sip_glue.announcement import Announcement, BadAnnouncement, asked
 from sip_glue.body import sdp_in
 from sip_glue.config import Account, Credentials, Listen, SipConfig
@@ -210,11 +211,18 @@ def test_failed_registrations_are_tried_again_ever_later():
         lambda: Listen("127.0.0.1", 70_000), lambda: SipConfig(()), lambda: Account("sip:pbx"),
         lambda: Account("100@pbx"),
         lambda: Account("sip:100@pbx", expires=1), lambda: Account("sip:100@pbx", proxy="pbx"),
+        lambda: Account("sips:100@pbx"), lambda: Account("sip:100@pbx", proxy="sips:pbx"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=r"\S"):
         wrong()
+
+
+@pytest.mark.parametrize(("to", "proxy"), [("sips:a@pbx", None), ("sip:a@pbx", "sips:proxy")])
+def test_nothing_that_asks_for_tls_is_called_without_it(to, proxy):
+    with pytest.raises(BadUri, match="asks for TLS"):
+        SipAgent.prepare(to, "sip:us@pbx", outbound_proxy=proxy)
 
 
 def test_a_password_is_not_shown():
