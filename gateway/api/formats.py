@@ -45,11 +45,13 @@ _PCM_RATES: Final = (8000, 16000, 24000, 48000)
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``rates``: in Hz, the default first. ``packed``: FFmpeg's muxer, its options, the encoder, the bit rate."""
+    """``rates``: in Hz, the default first. ``packed``: FFmpeg's muxer, its options, the encoder, the bit rate;
+    ``most_bits``: the highest that the encoder takes of one channel, where it refuses more."""
 
     media_type: str
     rates: tuple[int, ...]
     packed: tuple[str, Mapping[str, str], str, int] | None = None
+    most_bits: int | None = None
 
 
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
@@ -64,7 +66,10 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             ("mp3", {"write_xing": "0", "id3v2_version": "0"}, "libmp3lame", 64_000),
         ),
         "opus": Format(
-            "audio/ogg", (24000, 16000, 8000, 48000), ("ogg", {"page_duration": "20000"}, "libopus", 32_000)
+            "audio/ogg",
+            (24000, 16000, 8000, 48000),
+            ("ogg", {"page_duration": "20000"}, "libopus", 32_000),
+            most_bits=256_000,
         ),
         "aac": Format("audio/aac", (24000, 16000, 8000, 48000), ("adts", {}, "aac", 64_000)),
         "flac": Format("audio/flac", (24000, 16000, 8000, 48000), ("flac", {}, "flac", 0)),
@@ -76,8 +81,8 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 class Sound:
     """A format at a rate. ``codec``: the law that a take should be opened with.
 
-    ``bits``: its bit rate, where there is a choice; None: the format's own. ``tempo``: how fast what was said is
-    played, 0.5 to 2.0.
+    ``bits``: its bit rate, where there is a choice, or the nearest that there is; None: the format's own.
+    ``tempo``: how fast what was said is played, 0.5 to 2.0.
     """
 
     name: str
@@ -273,7 +278,8 @@ class _Packed(Encoder):
         stream = container.add_stream(self._codec, rate=self._sound.rate, layout="mono")
         assert isinstance(stream, AudioStream)
         if self._bits:
-            stream.bit_rate = self._sound.bits or self._bits
+            asked, most = self._sound.bits or self._bits, FORMATS[self._sound.name].most_bits
+            stream.bit_rate = asked if most is None else min(asked, most)
         return container, stream
 
     def feed(self, octets: bytes) -> bytes:

@@ -76,6 +76,12 @@ async def test_eight_kilohertz_are_what_came_octet_for_octet(name):
     assert b"".join(await made(sound_of(name, 8000), octets)) == octets
 
 
+@pytest.mark.parametrize("bits", [4000, 300_000, 650_000])
+@pytest.mark.parametrize("name", ["opus", "mp3", "aac"])
+async def test_any_bit_rate_is_the_nearest_that_there_is(name, bits):
+    assert b"".join(await made(Sound(name, 24000, bits), tone()))
+
+
 async def test_a_wav_says_how_long_it_is_where_that_is_known():
     octets = tone()
     sound = sound_of("wav", 16000)
