@@ -9,6 +9,7 @@ fault, ``errors`` with one entry for each.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -39,6 +40,10 @@ HTTP_KINDS: Final = MappingProxyType(
         "internal": Kind(500, "An error of the gateway's own"),
     }
 )
+_OF_A_UNION: Final = re.compile(
+    r"(?:function-(?:after|before|wrap|plain)\[|constrained-str$|PromptSlot$|VoiceId$)"
+)
+"""What Pydantic puts into the way to a field that may be of several types: none of it is in the request."""
 _CODE_OF_STATUS: Final = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
 
 
@@ -152,7 +157,7 @@ def internal() -> Problem:
 
 def _field_error(item: Mapping[str, Any]) -> FieldError:
     location, *path = item["loc"]
-    names = [str(part)[:_SHOWN] for part in path]
+    names = [str(part)[:_SHOWN] for part in path if not _OF_A_UNION.match(str(part))]
     pointer = None
     if location == "body":
         pointer = "#" + "".join(f"/{name.replace('~', '~0').replace('/', '~1')}" for name in names)

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway.api.body import JsonRoute
 from gateway.api.context import Here
@@ -61,12 +61,17 @@ class TextToSpeech(BaseModel):
     voice_settings: VoiceSettings | None = None
 
 
+def _known(output_format: str) -> str:
+    sound_of(output_format)
+    return output_format
+
+
 class Options(BaseModel):
     """The query of each."""
 
     model_config = ConfigDict(extra="ignore")
 
-    output_format: str = Field(
+    output_format: Annotated[str, AfterValidator(_known)] = Field(
         "mp3_44100_128",
         max_length=32,
         description="CODEC_RATE or CODEC_RATE_KBPS: mp3, opus, pcm, wav, ulaw_8000, alaw_8000",
@@ -74,7 +79,7 @@ class Options(BaseModel):
 
 
 def sound_of(output_format: str) -> Sound:
-    """What ``output_format`` asks for. Refusal ``invalid``."""
+    """What ``output_format`` asks for. Raises ValueError."""
     found = _FORMAT.fullmatch(output_format)
     kind, rate = (found["kind"], int(found["rate"])) if found else ("", 0)
     kbps = int(found["kbps"]) if found and found["kbps"] else None
@@ -84,7 +89,7 @@ def sound_of(output_format: str) -> Sound:
         detail = (
             f"output_format {output_format[:32]!r} is none of {known} (mp3, opus: _KBPS up to {_MOST_KBPS})"
         )
-        raise Refusal("invalid", detail, field="output_format")
+        raise ValueError(detail)
     name = {"ulaw": "mulaw"}.get(kind, kind)
     return Sound(name, rate, kbps * 1000 if kbps else None)
 

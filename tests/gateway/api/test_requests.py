@@ -113,6 +113,23 @@ async def test_a_wrong_field_is_named(api: Any, path: str, body: dict[str, Any],
     assert len(api.board.opened) == 1, "a refused request did something"
 
 
+@pytest.mark.parametrize("filled", [" ", 5, {"prompt": ""}, {}])
+async def test_a_field_of_several_types_is_called_as_it_is_in_the_request(api: Any, filled: Any) -> None:
+    await api.open()
+    answer = await api.http.post(SAY, json={"template": "{a}", "slots": {"a": filled}})
+    named = {error["field"] for error in answer.json()["errors"]}
+    assert "slots.a" in named
+    assert named <= {"slots.a", "slots.a.prompt"}
+    answer = await api.http.post("/v1/audio/speech", json={"input": "a", "model": "m", "voice": 5})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "voice")
+
+
+async def test_elevenlabs_is_told_that_the_query_is_wrong(api: Any) -> None:
+    answer = await api.http.post("/v1/text-to-speech/x?output_format=midi", json={"text": "a"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "output_format"]
+
+
 async def test_all_wrong_fields_are_named_at_once(api: Any) -> None:
     answer = await api.http.post(CALLS, json={"rtp": {"address": 1, "port": 0}, "ptime": 21, "x": 1})
     named = {error["field"] for error in answer.json()["errors"]}
