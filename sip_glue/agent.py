@@ -201,10 +201,8 @@ class SipAgent:
         if re.search(r'["\\]', sender.display) or not _VALUE.fullmatch(sender.display):
             raise BadUri("a display name with quotes in it")
         next_hop = parse_uri(outbound_proxy) if outbound_proxy is not None else target
-        if "sips" in (target.scheme, next_hop.scheme):
-            raise BadUri(
-                "a sips URI asks for TLS all the way (RFC 3261 26.2.2), and UDP is all that is spoken"
-            )
+        check_udp(target)
+        check_udp(next_hop)
         return Dialling(
             name=secrets.token_hex(16),
             call_id=secrets.token_hex(16),
