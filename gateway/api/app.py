@@ -21,7 +21,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway.api import (
@@ -150,6 +152,7 @@ def create_app(
     )
     for module in modules:
         app.include_router(module.router)
+    app.router.default = _nothing_here
     problems.install(app, [*app.routes, *(route for module in modules for route in module.router.routes)])
     openapi.install(app)
     # the last one added is the outermost
@@ -179,6 +182,11 @@ def create_app(
             ProxyHeadersMiddleware, trusted_hosts=[str(each) for each in settings.proxy_headers]
         )
     return app
+
+
+async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+    """Starlette's own answer to a WebSocket that is nowhere is a 403 without a word."""
+    raise HTTPException(404)
 
 
 async def _carry_out(here: Context, job: Job) -> Recording:

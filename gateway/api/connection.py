@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -140,6 +141,12 @@ class Socket(WebSocketsSansIOProtocol):
     """A WebSocket that was a connection; ``leave`` is called once it is none any more."""
 
     leave: Callable[[], None] | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """A refusal that is whole ends the handshake; uvicorn would log each as an error of the application's."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """There is room for another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -199,6 +200,22 @@ async def test_there_is_room_for_so_many_connections(make_board: Callable[..., A
         await emptied(room)
         assert not room.clients
         assert room.refused >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("calls/nobody/speech", "unknown_call"), ("nowhere", "not_found"), ("voices", "not_found")],
+)
+async def test_a_websocket_is_refused_in_the_words_of_all_errors(
+    make_board: Callable[..., Any], caplog: pytest.LogCaptureFixture, path: str, code: str
+) -> None:
+    async with roomy(make_board(), Room()) as port:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{port}/v1/{path}")
+    answer = refused.value.response
+    assert (answer.status_code, json.loads(answer.body)["code"]) == (404, code)
+    assert answer.headers["x-request-id"]
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 async def test_a_websocket_keeps_its_place(make_board: Callable[..., Any]) -> None:
