@@ -22,8 +22,6 @@ from sippy.SipHeader import SipHeader
 from sippy.SipTo import SipTo
 from sippy.SipURL import SipURL
 from sippy.UA import UA
-from sippy.UasStateUpdating import UasStateUpdating
-from sippy.UaStateConnected import UaStateConnected
 
 from sip_glue import dtmf_info
 from sip_glue.body import sdp_in
@@ -39,68 +37,15 @@ from sip_glue.events import (
     Incoming,
     Info,
     Rejected,
-    Reoffered,
     Ringing,
 )
 from sip_glue.message import Request, RequestKey
-from sip_glue.stack import Transactions, sdp_body, sip_headers
+from sip_glue.reinvite import Connected, Updating
+from sip_glue.stack import Transactions, sdp_body, sdp_of, sip_headers
 from sip_glue.uri import Address, SipUri
 
 _MOST_CHALLENGES: Final = 3
 _BYE_SECONDS: Final = 32.0  # RFC 3261 timer F
-
-
-def sdp_of(message: Any) -> str | None:
-    """The SDP in a message of the stack's."""
-    body = message.getBody() if hasattr(message, "getBody") else message
-    if body is None:
-        return None
-    # the body is Latin-1, one character an octet: see sip_glue.message
-    return sdp_in(str(body.mtype), str(body.content).encode("latin-1"))
-
-
-class _Connected(UaStateConnected):  # type: ignore[misc]
-    """Answered. Every re-INVITE but a mere refresh is the owner's to answer."""
-
-    def _reinvited(self, request: Any) -> Any:
-        dialog = self.ua
-        dialog.uasResp = request.genResponse(100, "Trying", server=dialog.local_ua)
-        dialog.global_config["_sip_tm"].sendResponse(dialog.uasResp)
-        dialog.follow_target(request)
-        offer = sdp_of(request)
-        if offer is not None and offer == dialog.remote_sdp and dialog.local_sdp is not None:
-            # a session timer's refresh (RFC 4028 7.4): nothing changes, so nobody need know
-            dialog.sendUasResponse(
-                200, "OK", sdp_body(dialog.local_sdp), (dialog.lContact,), sip_headers((ALLOW,))
-            )
-            return None
-        dialog.offered = offer
-        dialog.report(Reoffered(dialog.name, offer))
-        return (dialog.UasStateUpdating,)
-
-    recv_request_handlers: Final = UaStateConnected.recv_request_handlers | {"INVITE": _reinvited}
-
-
-class _Updating(UasStateUpdating):  # type: ignore[misc]
-    """A re-INVITE waits for the owner's answer."""
-
-    def _answered(self, event: Any, headers: Any) -> Any:
-        code, reason, body = event.getData()
-        self.ua.sendUasResponse(code, reason, body, (self.ua.lContact,), headers, ack_wait=True)
-        return (self.ua.UaStateConnected,)
-
-    def _refused(self, event: Any, headers: Any) -> Any:
-        self._sendFailResponse(event, headers)
-        return (self.ua.UaStateConnected,)
-
-    def cancel(self, _time: Any, _request: Any) -> None:
-        """A re-INVITE cancelled leaves the call as it was (RFC 3261 14.1)."""
-        self.ua.changeState((self.ua.UaStateConnected,))
-
-    recv_event_handlers: Final = UasStateUpdating.recv_event_handlers | {
-        CCEventConnect: _answered,
-        CCEventFail: _refused,
-    }
 
 
 class Dialog(UA):  # type: ignore[misc]
@@ -110,8 +55,8 @@ class Dialog(UA):  # type: ignore[misc]
     of a peer's INVITE and its branch.
     """
 
-    UaStateConnected = _Connected
-    UasStateUpdating = _Updating
+    UaStateConnected = Connected
+    UasStateUpdating = Updating
 
     def __init__(
         self,
@@ -265,7 +210,7 @@ class Dialog(UA):  # type: ignore[misc]
     def recvACK(self, request: Any) -> None:
         """The ACK to a 200 of ours."""
         self._acknowledged = True
-        if not isinstance(self.state, _Updating):
+        if not isinstance(self.state, Updating):
             self.uasResp = None  # made anew for a re-INVITE; until then it is most of what a call weighs
         if self._leaving is not None:
             headers, self._leaving = self._leaving, None
@@ -314,7 +259,7 @@ class Dialog(UA):  # type: ignore[misc]
 
     def _nothing_asked(self) -> bool:
         """Whether the re-INVITE that a command is for has been cancelled."""
-        return self.isConnected() and not isinstance(self.state, _Updating)
+        return self.isConnected() and not isinstance(self.state, Updating)
 
     def _asked(self, request: Any) -> Any:
         """INFO and OPTIONS within the call, whatever else goes on in it."""

@@ -40,6 +40,7 @@ from sippy.Time.clock_dtime import CLOCK_REALTIME
 from sippy.Time.MonoTime import MonoTime
 from sippy.Time.Timeout import Timeout
 
+from sip_glue.body import sdp_in
 from sip_glue.events import Headers
 from sip_glue.message import Request
 from sip_glue.reactor import Place, Port
@@ -262,3 +263,12 @@ def sdp_body(text: str | None) -> Any:
     if not text.isascii():
         raise ValueError("SDP with characters outside ASCII")
     return MsgBody(text)
+
+
+def sdp_of(message: Any) -> str | None:
+    """The SDP in a message of the stack's."""
+    body = message.getBody() if hasattr(message, "getBody") else message
+    if body is None:
+        return None
+    # the body is Latin-1, one character an octet: see sip_glue.message
+    return sdp_in(str(body.mtype), str(body.content).encode("latin-1"))

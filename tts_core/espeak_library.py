@@ -4,20 +4,15 @@ The library keeps its state in globals, and a clause would sound different each 
 flutter and a roughness run on from clause to clause: a variant file switches both off. The noise seed is
 set before every clause, the volume leaves the gain control at rest, and a short primer is said first,
 unheard, because how the last clause ended now and then moves a sample of the next. Then the audio
-follows from voice, rate and text alone. Variants are found by name in the data directory only, so the
-library is given a directory of links to its data with that one file added.
+follows from voice, rate and text alone.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
 import re
-import shutil
-import stat
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +22,13 @@ import numpy as np
 
 from tts_core.engine import Pcm
 from tts_core.errors import EngineError
+from tts_core.espeak_data import STEADY, has_dictionary, overlay
 from tts_core.ipa import mnemonics, spelled
 from tts_core.reading.sayas import OPEN, SHUT
 
 _OUTPUT_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h
 _DONT_EXIT = 0x8000  # espeakINITIALIZE_DONT_EXIT
 _BUFFER_MS = 200
-_DATA = "espeak-ng-data"
 _POSITION_CHARACTER = 1
 _UTF8 = 1  # espeakCHARS_UTF8; without espeakSSML and espeakPHONEMES nothing in the text is a command
 _IPA = 2  # espeakPHONEMES_IPA
@@ -50,8 +45,6 @@ Moves = tuple[tuple[int, int, int, int], ...]
 """Begin and end of phonemes in what the library is given, begin and end of what they were written for."""
 _SPELT = re.compile(f"{OPEN}([^{SHUT}]{{1,400}}){SHUT}")
 _PRIMER = "1"  # a word in every language
-_STEADY = "steady"
-_STEADY_VARIANT = f"language variant\nname {_STEADY}\nflutter 0\nroughness 8\n"
 _GENDERS = {1: "male", 2: "female"}
 
 
@@ -117,7 +110,7 @@ class EspeakLibrary:
     def __init__(self) -> None:
         source = Path(espeakng_loader.get_data_path())
         try:
-            self._data = _overlay(source)
+            self._data = overlay(source)
             self._lib = _load(espeakng_loader.get_library_path())
         except OSError as error:
             raise EngineError(f"espeak-ng cannot be set up: {error}") from error
@@ -257,7 +250,7 @@ class EspeakLibrary:
     def _select(self, identifier: str, wpm: int, pitch: float = 1.0) -> None:
         if identifier != self._voice:
             self._voice = ""
-            name = f"{identifier}+{_STEADY}".encode()
+            name = f"{identifier}+{STEADY}".encode()
             _check(self._lib.espeak_SetVoiceByName(name), f"voice {identifier}")
             self._voice = identifier
             self._pitch = -1
@@ -293,7 +286,7 @@ class EspeakLibrary:
         while listed[index]:
             native = listed[index].contents
             identifier = native.identifier.decode()
-            if _has_dictionary(self._data, identifier):
+            if has_dictionary(self._data, identifier):
                 # the first of (priority byte, language, NUL)…, a second NUL at the end
                 language = ctypes.string_at(native.languages + 1).decode().lower()
                 gender = _GENDERS.get(native.gender, "")
@@ -330,61 +323,6 @@ def _load(path: str) -> ctypes.CDLL:
         function = getattr(lib, name)
         function.argtypes, function.restype = arguments, result
     return lib
-
-
-def _overlay(source: Path) -> Path:
-    """A directory of links to the data in `source` with our variant beside its own.
-
-    It is named after its content, so that every process of this user shares one, and no crash leaves another.
-    Raises EngineError when there is no place for it, or when it is somebody else's.
-    """
-    name = hashlib.sha256(f"{source}\n{_STEADY_VARIANT}".encode()).hexdigest()[:16]
-    root = _cache_folder() / f"espeak-{os.getuid()}-{name}"
-    if not root.exists():
-        made = Path(tempfile.mkdtemp(prefix="espeak-", dir=root.parent))
-        _link(source, made / _DATA)
-        try:
-            made.rename(root)
-        except OSError:  # another process was first
-            shutil.rmtree(made)
-    status = root.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise EngineError(f"{root} should be a directory that only this user may write to")
-    return root / _DATA
-
-
-def _link(source: Path, data: Path) -> None:
-    variants = data / "voices" / "!v"
-    variants.mkdir(parents=True)
-    for entry in source.iterdir():
-        if entry.name != "voices":
-            (data / entry.name).symlink_to(entry)
-    (variants / _STEADY).write_text(_STEADY_VARIANT)
-
-
-def _cache_folder() -> Path:
-    """The user's cache (XDG_CACHE_HOME, ~/.cache), or the temporary directory for a user without a home."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    for folder in (home / "voxtrunk", Path(tempfile.gettempdir())):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    raise EngineError(f"neither {home} nor {tempfile.gettempdir()} can be written to: set XDG_CACHE_HOME")
-
-
-def _has_dictionary(data: Path, identifier: str) -> bool:
-    """Whether the package holds the voice's dictionary: a few are listed without one, and are mute."""
-    language = dictionary = ""
-    for line in (data / "lang" / identifier).read_text().splitlines():
-        word, _, rest = line.partition(" ")
-        if word == "language" and not language:
-            language = rest.split()[0].partition("-")[0]
-        elif word == "dictionary":
-            dictionary = rest.split()[0]
-    return (data / f"{dictionary or language}_dict").exists()
 
 
 def _check(status: int, what: str) -> None:
