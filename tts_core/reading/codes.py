@@ -61,6 +61,7 @@ def figures(language: Language) -> list[Kind]:
         *([kind(r"\d{5}(?:-\d{4})?(?![\w-])(?![.,:/]\d)", postcode)] if language.postcode else []),
         kind(r"\d{1,4}(?:-\d{1,4}){3,8}(?![\w-])(?![.,:/]\d)", card),
         kind(r"\d{4}(?:[ -]\d{4}){2,4}(?![\w])(?!-\d)", card),
+        kind(r"\d{3}[ -]\d{4}[ -]\d{4}(?![\w])(?!-\d)", card),
         kind(r"\d{3}-\d{2}-\d{4}(?![\w-])", card),
         kind(r"\d{2}-\d{2}-\d{2}(?![\w-])", card),
         kind(r"\d{1,256}(?![^\W\d_])(?![.,:/]\d)", run),

@@ -67,7 +67,9 @@ def figures(language: Language) -> list[Kind]:
 
     def slashed(match: re.Match[str]) -> str | None:
         first, second = int(match[1]), int(match[2])
-        told = before(match) in language.year_words | language.oblique_words
+        told = (
+            "0" in (match[1][0], match[2][0]) or before(match) in language.year_words | language.oblique_words
+        )
         if not told and (first, second) in language.fractions:
             return None
         day, month = (second, first) if language.month_first else (first, second)
@@ -81,6 +83,10 @@ def figures(language: Language) -> list[Kind]:
     def dotted(match: re.Match[str]) -> Said:
         words = say(language, int(match[1]), int(match[2]), None, before(match))
         return words and ranged(match, words, language.to)
+
+    def alone(match: re.Match[str]) -> str | None:
+        told = before(match) in language.oblique_words - language.year_words and is_day(int(match[1]), 1)
+        return language.day(language, int(match[1]), before(match), "") if told else None
 
     def days(match: re.Match[str]) -> list[Reading] | None:
         first, last = int(match["day"]), int(match["last"].rstrip("."))
@@ -141,6 +147,7 @@ def figures(language: Language) -> list[Kind]:
             0, kind(rf"(?P<day>\d\d?)\.(?P<joint>[ ]?[-–][ ]?|[ ](?:bis|und|oder)[ ]){another}", days)
         )
         found.insert(2, kind(r"(\d\d?)\.[ ]?(\d\d?)\.(?![\w])", dotted))
+        found.append(kind(r"(\d\d?)\.(?!\w)(?![ ]?\d)", alone))
     return found
 
 
@@ -185,7 +192,7 @@ def words(language: Language) -> list[Kind]:
 
 
 def _month_pattern(language: Language) -> str:
-    return rf"(?P<month>(?i:{longest_first(language.months)}))(?!\w)(?P<dot>\.(?=[ ][\d]))?"
+    return rf"(?P<month>(?i:{longest_first(language.months)}))(?!\w)(?P<dot>\.(?=[ ](?:del?[ ])?\d|[,;)]))?"
 
 
 def _year_pattern(language: Language) -> str:

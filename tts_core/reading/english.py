@@ -202,14 +202,15 @@ _AMERICAN = Language(
         "kWh": Unit("kilowatt hour", "kilowatt hours"), "V": Unit("volt", "volts"), "dB": Unit("decibel", "decibels"),
         "mAh": Unit("milliamp hour", "milliamp hours"), "m²": Unit("square meter", "square meters"),
         "m2": Unit("square meter", "square meters"), "km²": Unit("square kilometer", "square kilometers"),
-        "sq ft": Unit("square foot", "square feet"),
+        "sq ft": Unit("square foot", "square feet"), "sq. ft.": Unit("square foot", "square feet"),
+        "sq. ft": Unit("square foot", "square feet"), "m³": Unit("cubic meter", "cubic meters"), "m3": Unit("cubic meter", "cubic meters"),
     },
     per="per",
     periods={"mo": "month", "yr": "year", "hr": "hour", "min": "minute", "month": "month", "year": "year", "week": "week", "day": "day", "hour": "hour", "minute": "minute", "night": "night", "person": "person", "user": "user"},
     percent="percent",
     telephone=(
         r"1[-. ]\d{3}[-. ](?:\d{3}[-. ]\d{4}|[A-Z]{4,9})|1[ ]?\(\d{3}\)[ ]?\d{3}[-. ]\d{4}"
-        r"|\(\d{3}\)[ ]?\d{3}[-. ]?\d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}|\d{3}-\d{4}"
+        r"|\(\d{3}\)[ ]?\d{3}[-. ]?\d{4}|\d{3}[-. ]\d{3}[-. ]\d{4}|\d{3}/\d{3}-\d{4}|\d{3}-\d{4}"
         r"|\(?0\d{2,4}\)?[ ]\d{3,4}[ ]?\d{3,4}(?:[ ]\d{3,4})?"
     ),
     emergency=frozenset(("211", "311", "411", "511", "611", "711", "811", "911", "988")),
@@ -237,7 +238,10 @@ _AMERICAN = Language(
         "rep.": "Representative", "sen.": "Senator", "gov.": "Governor", "pres.": "President", "ft.": "Fort",
         "mt.": "Mount",
     },
-    placed={"dr.": "drive", "dr": "drive", "st.": "street", "st": "street"},
+    placed={
+        "dr.": "drive", "dr": "drive", "st.": "street", "st": "street", "ave": "avenue", "blvd": "boulevard", "rd": "road",
+        "ln": "lane", "pkwy": "parkway",
+    },
     before_number={
         "no.": "number", "nos.": "numbers", "fig.": "figure", "p.": "page", "pp.": "pages", "ch.": "chapter",
         "vol.": "volume", "sec.": "section", "apt.": "apartment", "ste.": "suite", "rm.": "room", "par.": "paragraph",

@@ -107,6 +107,7 @@ def digits(language: Language) -> list[Kind]:
         ),
         kind(r"\d{4}(?![\w%])(?![.,:/-]\d)", year),
         *([] if language.decimal == "." else [pointed]),
+        kind(rf"(?P<whole>{number}){decimal}(?P<part>\d{{1,9}})(?=[^\W\d_]{{1,3}}(?!\w))", plain),  # 98.6F
         kind(rf"(?P<whole>{number})(?:{decimal}(?P<part>\d{{1,9}})(?!\d))?{behind}", plain),
     ]
 
@@ -158,7 +159,7 @@ def signs(language: Language) -> list[Kind]:
         kind(r"[-−+](?=\d)", signed),
         kind(r"[#№][ ]?(?=\d)", numbered),
         kind(r"[+](?=[ ]\d)", sum_of),
-        kind(r"[#*](?![\w#*])", key),
+        kind(r"[#*](?![\w#*])|\*(?=\d{1,4}(?!\w))", key),
         kind(rf"{decimal}(\d{{1,9}})(?!\w)", point),
         kind(r"[½⅓⅔¼¾⅛]", glyph),
     ]

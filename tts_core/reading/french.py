@@ -149,7 +149,8 @@ _FRENCH = Language(
         "Mo": Unit("mégaoctet", "mégaoctets", "un"), "Go": Unit("gigaoctet", "gigaoctets", "un"),
         "To": Unit("téraoctet", "téraoctets", "un"), "Hz": Unit("hertz", "hertz", "un"), "W": Unit("watt", "watts", "un"),
         "kW": Unit("kilowatt", "kilowatts", "un"), "kWh": Unit("kilowattheure", "kilowattheures", "un"),
-        "V": Unit("volt", "volts", "un"), "m²": Unit("mètre carré", "mètres carrés", "un"),
+        "V": Unit("volt", "volts", "un"), "m²": Unit("mètre carré", "mètres carrés", "un"), "m³": Unit("mètre cube", "mètres cubes", "un"),
+        "m3": Unit("mètre cube", "mètres cubes", "un"), "ha": Unit("hectare", "hectares", "un"),
     },
     per="par",
     periods={"mois": "mois", "an": "an", "semaine": "semaine", "jour": "jour", "heure": "heure", "minute": "minute", "nuit": "nuit", "personne": "personne"},
@@ -160,7 +161,7 @@ _FRENCH = Language(
     shortened={
         "m.": "monsieur", "mm.": "messieurs", "mme": "madame", "mme.": "madame", "mmes": "mesdames", "mlle": "mademoiselle",
         "dr": "docteur", "dr.": "docteur", "pr": "professeur", "me": "maître", "etc.": "et cetera", "p. ex.": "par exemple",
-        "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire", "av.": "avenue", "bd": "boulevard", "bd.": "boulevard",
+        "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire", "av. j.-c.": "avant Jésus-Christ", "apr. j.-c.": "après Jésus-Christ", "av.": "avenue", "bd": "boulevard", "bd.": "boulevard",
         "tél.": "téléphone", "env.": "environ", "st": "saint", "ste": "sainte", "cf.": "confer", "apr.": "après",
         "janv.": "janvier", "févr.": "février", "juil.": "juillet", "sept.": "septembre", "oct.": "octobre",
         "nov.": "novembre", "déc.": "décembre", "ste.": "sainte", "rdv": "rendez-vous", "svp": "s'il vous plaît",

@@ -191,7 +191,7 @@ _GERMAN = Language(
     date=_date,
     day=lambda language, day, before, mark: _bent(day, before),
     weekdays=_WEEKDAYS,
-    endings={"str.": "straße", "Str.": "Straße"},
+    endings={"str.": "straße", "Str.": "Straße", "nr.": "nummer"},
     clock_words=frozenset(("um", "von", "bis", "ab", "gegen")),
     key_words=frozenset(["taste", "drücken", "wählen", "oder", "die", "dann"]),
     titles=frozenset(["dr.", "prof.", "hr.", "fr.", "frl.", "st.", "dipl.-ing."]),
@@ -228,14 +228,15 @@ _GERMAN = Language(
         "TB": Unit("Terabyte", "Terabyte", "ein"), "Hz": Unit("Hertz", "Hertz", "ein"),
         "kW": Unit("Kilowatt", "Kilowatt", "ein"), "kWh": Unit("Kilowattstunde", "Kilowattstunden", "eine"),
         "W": Unit("Watt", "Watt", "ein"), "V": Unit("Volt", "Volt", "ein"), "m²": Unit("Quadratmeter", "Quadratmeter", "ein"),
-        "qm": Unit("Quadratmeter", "Quadratmeter", "ein"), "dB": Unit("Dezibel", "Dezibel", "ein"),
+        "m³": Unit("Kubikmeter", "Kubikmeter", "ein"), "m3": Unit("Kubikmeter", "Kubikmeter", "ein"), "ct": Unit("Cent", "Cent", "ein"),
+        "ha": Unit("Hektar", "Hektar", "ein"), "qm": Unit("Quadratmeter", "Quadratmeter", "ein"), "dB": Unit("Dezibel", "Dezibel", "ein"),
     },
     per="pro",
     periods={"Std": "Stunde", "Monat": "Monat", "Jahr": "Jahr", "Woche": "Woche", "Tag": "Tag", "Stunde": "Stunde", "Minute": "Minute", "Nacht": "Nacht", "Person": "Person"},
     percent="Prozent",
     one_percent="ein",
     telephone=(
-        r"0\d{2,5}[ ]?[/-][ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}|\(0\d{2,5}\)[ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}"
+        r"0\d{2,5}[ ]?[/-][ ]?\d{2,8}(?:(?:[ -]|[ ]-[ ])\d{1,6}){0,3}|\(0\d{2,5}\)[ ]?\d{2,8}(?:[ -]\d{1,6}){0,3}"
         r"|0\d{2,5}(?:[ ]\d{2,8}){1,4}|116[ ]\d{3}"
     ),
     emergency=frozenset(("110", "112", "116117", "115")),
@@ -248,7 +249,7 @@ _GERMAN = Language(
         "str.": "Straße", "tel.": "Telefon", "abs.": "Absatz", "art.": "Artikel", "bd.": "Band", "jh.": "Jahrhundert",
         "mio.": "Millionen", "mrd.": "Milliarden", "st.": "Sankt", "sog.": "sogenannte", "max.": "maximal",
         "min.": "mindestens", "geb.": "geboren", "gest.": "gestorben", "dipl.-ing.": "Diplomingenieur", "zzgl.": "zuzüglich",
-        "mwst.": "Mehrwertsteuer", "mwst": "Mehrwertsteuer", "etc.": "et cetera", "u. u.": "unter Umständen",
+        "mwst.": "Mehrwertsteuer", "mwst": "Mehrwertsteuer", "etc.": "et cetera", "v. chr.": "vor Christus", "n. chr.": "nach Christus", "u. u.": "unter Umständen",
         "i. d. r.": "in der Regel", "i.d.r.": "in der Regel", "v. a.": "vor allem", "v.a.": "vor allem", "o. ä.": "oder ähnliches",
         "mo.": "Montag", "di.": "Dienstag", "mi.": "Mittwoch", "jan.": "Januar", "feb.": "Februar",
         "aug.": "August", "sept.": "September", "okt.": "Oktober", "nov.": "November", "dez.": "Dezember",

@@ -140,7 +140,8 @@ _ITALIAN = Language(
         "MB": Unit("megabyte", "megabyte", "un"), "GB": Unit("gigabyte", "gigabyte", "un"), "Hz": Unit("hertz", "hertz", "un"),
         "W": Unit("watt", "watt", "un"), "kW": Unit("chilowatt", "chilowatt", "un"),
         "kWh": Unit("chilowattora", "chilowattora", "un"), "V": Unit("volt", "volt", "un"),
-        "m²": Unit("metro quadrato", "metri quadrati", "un"), "mq": Unit("metro quadrato", "metri quadrati", "un"),
+        "m²": Unit("metro quadrato", "metri quadrati", "un"), "m³": Unit("metro cubo", "metri cubi", "un"), "m3": Unit("metro cubo", "metri cubi", "un"), "ha": Unit("ettaro", "ettari", "un"),
+        "mq": Unit("metro quadrato", "metri quadrati", "un"),
     },
     per="per",
     periods={"mese": "mese", "anno": "anno", "settimana": "settimana", "giorno": "giorno", "ora": "ora", "minuto": "minuto", "notte": "notte", "persona": "persona"},
@@ -150,7 +151,7 @@ _ITALIAN = Language(
     shortened={
         "sig.": "signor", "sig.ra": "signora", "sig.na": "signorina", "sigg.": "signori", "dott.": "dottor",
         "dott.ssa": "dottoressa", "dr.": "dottor", "prof.": "professor", "prof.ssa": "professoressa", "avv.": "avvocato",
-        "ing.": "ingegner", "ecc.": "eccetera", "p. es.": "per esempio", "p.es.": "per esempio", "es.": "esempio",
+        "ing.": "ingegner", "ecc.": "eccetera", "a.c.": "avanti Cristo", "d.c.": "dopo Cristo", "p.za": "piazza", "p. es.": "per esempio", "p.es.": "per esempio", "es.": "esempio",
         "tel.": "telefono", "cell.": "cellulare", "p.zza": "piazza", "v.le": "viale", "c.so": "corso", "max.": "massimo",
         "min.": "minimo", "ca.": "circa", "s.p.a.": "S P A", "s.r.l.": "S R L", "rag.": "ragionier", "geom.": "geometra",
         "gen.": "gennaio", "feb.": "febbraio", "lug.": "luglio", "ago.": "agosto", "sett.": "settembre",

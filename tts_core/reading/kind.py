@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tts_core.reading.reading import Reading
@@ -83,7 +83,10 @@ def ranged(match: re.Match[str], words: str, to: str) -> Said:
     return [Reading(*match.span(), words), Reading(*dash.span(), to)]
 
 
-def longest_first(words: object) -> str:
-    """An alternation of literal `words`, the longest first."""
-    assert hasattr(words, "__iter__")
-    return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word))) or "(?!)"
+def longest_first(words: Iterable[str]) -> str:
+    """An alternation of literal `words`, the longest first, behind a look at their first characters."""
+    ordered = sorted(words, key=lambda word: (-len(word), word))
+    if not ordered:
+        return "(?!)"
+    firsts = "".join(sorted({re.escape(word[0]) for word in ordered}))
+    return f"(?=[{firsts}])(?:{'|'.join(map(re.escape, ordered))})"

@@ -7,16 +7,21 @@ import re
 from tts_core.reading.kind import Kind, kind, longest_first, word_after, word_before
 from tts_core.reading.language import Language, Unit
 
+_HIGHEST_FLOOR = 12  # of what is counted by a degree sign: more are degrees
+
 
 def figures(language: Language) -> list[Kind]:
     """Measures, all of which begin with a digit."""
     units = longest_first(language.units)
     number = rf"(?P<whole>{language.number_pattern}){language.decimals}"
 
-    def measure(match: re.Match[str]) -> str:
+    def measure(match: re.Match[str]) -> str | None:
         unit = language.units[match["unit"]]
         whole, part = match["whole"], match["part"] or ""
         text, end = match.string, match.end()
+        floor = match["unit"] == "°" and "°" in language.ordinals and not part and word_after(text, end)
+        if floor and int(language.bare(whole)) <= _HIGHEST_FLOOR:
+            return None  # 3° piano
         before = word_before(text, match.start()) in language.articles and word_after(text, end) != ""
         name = unit.one if before else _name(language, unit, whole, part)
         words = f"{language.amount(whole, part, unit.un)} {name}"

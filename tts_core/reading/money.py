@@ -78,7 +78,11 @@ def signs(language: Language) -> list[Kind]:
     codes = longest_first(name for name in language.currencies if len(name) == 3 and name.isupper())
     again = rf"(?:[ ](?P<again>{codes})(?!\w))?"  # $5 USD
     pattern = rf"(?P<minus>[-−])?(?P<sign>{signs})[ ]?(?P<less>[-−])?{_amount(language)}(?!\w){again}{_per(language)}"
-    return [kind(pattern, before)]
+    point = rf"(?P<sign>{signs}){re.escape(language.decimal)}(?P<part>\d\d)(?!\d)"  # $.99
+    return [
+        kind(pattern, before),
+        kind(point, lambda match: say(language, language.currencies[match["sign"]], "0", match["part"])),
+    ]
 
 
 def _per(language: Language) -> str:

@@ -153,7 +153,7 @@ _SPANISH = Language(
     agreed=_agreed,
     scales={
         "mil": ("mil", "mil"), "millón": ("millón", "millones"), "millones": ("millón", "millones"),
-        "billones": ("billón", "billones"),
+        "billones": ("billón", "billones"), "k": ("mil", "mil"), "m": ("millón", "millones"),
     },
     of_many=lambda many: " de ",
     one_scale="un",
@@ -206,7 +206,8 @@ _SPANISH = Language(
         "MB": Unit("megabyte", "megabytes", "un"), "GB": Unit("gigabyte", "gigabytes", "un"),
         "Hz": Unit("hercio", "hercios", "un"), "W": Unit("vatio", "vatios", "un"), "kW": Unit("kilovatio", "kilovatios", "un"),
         "kWh": Unit("kilovatio hora", "kilovatios hora", "un"), "V": Unit("voltio", "voltios", "un"),
-        "m²": Unit("metro cuadrado", "metros cuadrados", "un"),
+        "m²": Unit("metro cuadrado", "metros cuadrados", "un"), "m³": Unit("metro cúbico", "metros cúbicos", "un"),
+        "m3": Unit("metro cúbico", "metros cúbicos", "un"), "ha": Unit("hectárea", "hectáreas", "una"),
     },
     per="por",
     periods={"mes": "mes", "año": "año", "semana": "semana", "día": "día", "hora": "hora", "minuto": "minuto", "noche": "noche", "persona": "persona"},
@@ -216,7 +217,7 @@ _SPANISH = Language(
     shortened={
         "sr.": "señor", "sra.": "señora", "srta.": "señorita", "sres.": "señores", "d.": "don", "dña.": "doña",
         "dr.": "doctor", "dra.": "doctora", "prof.": "profesor", "ud.": "usted", "uds.": "ustedes", "vd.": "usted",
-        "etc.": "etcétera", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo", "av.": "avenida", "avda.": "avenida",
+        "etc.": "etcétera", "a. c.": "antes de Cristo", "d. c.": "después de Cristo", "ext.": "extensión", "p. ej.": "por ejemplo", "p.ej.": "por ejemplo", "av.": "avenida", "avda.": "avenida",
         "c/": "calle", "pza.": "plaza", "tel.": "teléfono", "tfno.": "teléfono", "aprox.": "aproximadamente",
         "dpto.": "departamento", "izda.": "izquierda", "dcha.": "derecha", "máx.": "máximo", "mín.": "mínimo",
         "sto.": "santo", "sta.": "santa", "ee. uu.": "Estados Unidos", "ee.uu.": "Estados Unidos", "s.a.": "S A",

@@ -11,6 +11,7 @@ from tts_core.reading.reading import Reading
 _PLACE = re.compile(  # a house number or a name stands before: it is a street, and no saint
     r"(?:\d[\w-]{0,5}[ ](?:[^\W\d_a-z][\w'.-]{0,20}[ ]){1,4}|[a-z,;][ ](?:[A-Z][\w'-]{0,20}[ ]){1,3})$"
 )
+_NUMBERED = re.compile(r"\d(?:st|nd|rd|th)[ ]$")
 
 
 def words(language: Language) -> list[Kind]:
@@ -56,13 +57,37 @@ def words(language: Language) -> list[Kind]:
         ends = ends_sentence(match.string, match.end(), language.starters)
         return [Reading(*match.span(), f"{match[1]}{language.endings[match[2]]}{'.' if ends else ''}")]
 
+    def day(match: re.Match[str]) -> list[Reading] | None:
+        if not match[1][0].isupper() and (language.nouns_capital or language.month_first):
+            return None
+        return [Reading(*match.span(), _cased(language.weekdays[match[1].lower()], match[0]))]
+
+    def place(match: re.Match[str]) -> list[Reading] | None:
+        near = match.string[max(0, match.start() - 60) : match.start()]
+        if not match[0][0].isupper() or not (_PLACE.search(near) or _NUMBERED.search(near)):
+            return None
+        return [Reading(*match.span(), _cased(language.placed[match[0].lower()], match[0]))]
+
     weekday = longest_first(language.weekdays)
+    month = longest_first(language.months)
+    bare = longest_first(each for each in language.placed if "." not in each)
+    stopped = "|\\.(?!\\w)" if not (language.nouns_capital or language.month_first) else ""
     return [
+        kind(rf"(?i:{bare})(?![\w.])(?=[,;)!?]|[ ][^A-Z]|\s*$)", place),
         kind(
             rf"(?P<first>(?i:{weekday}))\.?[ ]?[-–][ ]?(?P<last>(?i:{weekday}))(?!\w)(?:\.(?=[ ]?[\d:,]))?",
             days,
         ),
-        kind(rf"([^\W\d_]{{2,30}}?)({longest_first(language.endings)})(?!\w)", ending),
+        kind(
+            rf"((?i:{weekday}))(?:\.?(?=,?[ ](?:\d\d?[.]?[ ])?(?:(?i:{month})(?!\w)|\d\d?(?:[:.–-]\d|[ ]?Uhr)))"
+            rf"{stopped})",
+            day,
+        ),
+        *(
+            [kind(rf"([^\W\d_]{{2,30}}?)({longest_first(language.endings)})(?!\w)", ending)]
+            if language.endings
+            else []
+        ),
         kind(
             rf"((?i:{longest_first(language.before_number)}))(?=[ ]?\d)",
             lambda match: language.before_number[match[1].lower()],
