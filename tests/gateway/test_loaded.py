@@ -32,7 +32,10 @@ asyncio.run(offer())
 PROCESSES = {
     "media": (
         "import gateway.media.worker",
-        {"av", "fastapi", "gateway.settings", "httpx", "pydantic", "scipy", "soxr", "tts_core"},
+        {
+            "av", "email", "fastapi", "gateway.settings", "httpx", "importlib.metadata", "pydantic", "scipy", "soxr",
+            "tts_core",
+        },
     ),
     "synthesis": (
         "import gateway.speech.worker\n" + SPEAKS,
