@@ -139,7 +139,7 @@ def serve(
             settings.default_voice,
         )
     if settings.providers_file is not None:
-        from tts_core.remote import BadProviders, read_plan
+        from tts_core.remote.config import BadProviders, read_plan
 
         try:
             read_plan(settings.providers_file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tts_core.elsewhere import Elsewhere
 from tts_core.engine import Engine, Pcm, Speech, check_rate
 from tts_core.errors import ScriptError, UnknownVoice
 from tts_core.espeak import EspeakEngine
@@ -13,7 +14,6 @@ from tts_core.neural import engine as neural
 from tts_core.neural.runtimes import DEFAULT_RUNTIME
 from tts_core.piper import engine as piper
 from tts_core.reading.languages import language_of
-from tts_core.remote.engine import RemoteEngine
 from tts_core.script import Mark, Pause, Piece, Say, Script
 from tts_core.voices import Voice, chosen
 
@@ -70,10 +70,10 @@ class Synthesiser:
         language_of(own.language)  # what its text is read with
         self._engines[own.engine].load(voice)
 
-    def remote(self, voice: str) -> RemoteEngine | None:
+    def remote(self, voice: str) -> Elsewhere | None:
         """The engine of a voice that speaks elsewhere; None for all others."""
         engine = self._engines[self.voice(voice).engine]
-        return engine if isinstance(engine, RemoteEngine) else None
+        return engine if isinstance(engine, Elsewhere) else None
 
     def together(self, voice: str) -> int:
         """How many utterances of the voice are best made together; see Engine.together."""

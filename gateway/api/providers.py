@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from tts_core.remote import FIRST_BUCKETS_S, KINDS
+from tts_core.remote.asking import KINDS
+from tts_core.remote.desk import FIRST_BUCKETS_S
 
 if TYPE_CHECKING:
     from gateway.calls.crew import SynthesisSeat

@@ -249,7 +249,7 @@ def _voice(s: Settings) -> str | None:
 
 def _files(s: Settings) -> dict[str, str]:
     """What the settings name and cannot be used, and why."""
-    from tts_core.remote import BadProviders, read_plan
+    from tts_core.remote.config import BadProviders, read_plan
 
     wrong = {}
     for name in ("prompts_folder", "lexicons_folder", "speakers_folder"):

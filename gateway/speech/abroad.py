@@ -13,11 +13,11 @@ from gateway.messages.work import FailOvers, ProviderWork
 from telephony_codecs import Law, decode
 from tts_core import Synthesiser, open_default
 from tts_core.engine import Pcm
-from tts_core.remote import Abroad, open_plan, read_plan
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.told import Told
+    from tts_core.remote.opening import Abroad
 
 _LAWS: Final = MappingProxyType({"mulaw": Law.PCMU, "alaw": Law.PCMA})
 
@@ -27,11 +27,14 @@ def open_door(
 ) -> tuple[Synthesiser, Abroad | None]:
     """All voices, and what speaks elsewhere if anything does, for one of ``share`` processes; nothing is warmed.
 
-    Raises EngineError, ``tts_core.remote.BadProviders`` among them.
+    Raises EngineError, ``tts_core.remote.config.BadProviders`` among them.
     """
     folder, runtime = settings.voices_folder, settings.neural_runtime
     if settings.providers_file is None:
         return open_default(folder, runtime), None
+    from tts_core.remote.config import read_plan  # 3 MB for whoever has no providers
+    from tts_core.remote.opening import open_plan
+
     abroad = open_plan(read_plan(settings.providers_file), _expand, local_load, share)
     door = open_default(folder, runtime, abroad.engines)
     abroad.open(door)

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.speech.recipe import Origin, Recipe
 from gateway.speech.track import Failure, Stretch, Track
-from tts_core.remote import RouteEngine
+from tts_core.elsewhere import ROUTE
 
 _ENTRY_SHARE: Final = 32
 """No entry takes more than this part of the cache: one long text must not push out hundreds of short ones."""
@@ -111,7 +111,7 @@ def _said_by(recipe: Recipe, voices: Collection[str] | None) -> bool:
     """Whether one of `voices` may speak in it: SSML can name any, and so can a route."""
     if voices is None:
         return recipe.origin is Origin.VOICE
-    if recipe.kind == "ssml" or recipe.voice.partition(":")[0] == RouteEngine.name:
+    if recipe.kind == "ssml" or recipe.voice.partition(":")[0] == ROUTE:
         return bool(voices)
     return recipe.voice in voices
 

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.messages.work import FailOvers, ProviderWork
 from gateway.speech import abroad
@@ -17,7 +18,9 @@ from gateway.speech.shelf import ShelfWatch
 from gateway.speech.voice import VoiceSource
 from gateway.told import Told
 from tts_core import Lexicon, LexiconError
-from tts_core.remote import Abroad
+
+if TYPE_CHECKING:
+    from tts_core.remote.opening import Abroad
 
 log = logging.getLogger("voxtrunk.speech")
 

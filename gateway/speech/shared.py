@@ -12,7 +12,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -62,6 +61,8 @@ class SharedSpeech:
         self._ttl_s = settings.redis_speech_seconds
         self._largest = settings.redis_speech_octets
         self._prefix = f"{settings.redis_prefix}:speech:"
+        from importlib.metadata import version  # 1 MB for whoever has no Redis
+
         self._common = (_FORMAT, version("voxtrunk"), settings.level_dbm0)
         self._print_of = print_of
         self._counts = _Counts()

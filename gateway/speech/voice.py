@@ -45,9 +45,9 @@ from tts_core import (
     UnknownVoice,
     follow,
 )
+from tts_core.elsewhere import ROUTE, Elsewhere
 from tts_core.engine import Pcm
 from tts_core.mixing import RECORDED
-from tts_core.remote import RemoteEngine, RouteEngine
 
 log = logging.getLogger("voxtrunk.speech")
 
@@ -131,7 +131,7 @@ class VoiceSource:
         return tuple(
             voice.name
             for voice in self._synthesiser.voices()
-            if voice.engine == RouteEngine.name or self._synthesiser.remote(voice.name) is not None
+            if voice.engine == ROUTE or self._synthesiser.remote(voice.name) is not None
         )
 
     def warm(self, patterns: Iterable[str]) -> None:
@@ -188,7 +188,7 @@ class VoiceSource:
         """
         gain = self._gains.get(voice)
         if gain is None:
-            if self._synthesiser.voice(voice).engine == RouteEngine.name:
+            if self._synthesiser.voice(voice).engine == ROUTE:
                 return 1.0
             if (remote := self._synthesiser.remote(voice)) is not None:
                 return self._gain_abroad(voice, remote)
@@ -203,7 +203,7 @@ class VoiceSource:
             self.tried[voice] = busy_s, len(pcm) / chunks[0].sample_rate
         return gain
 
-    def _gain_abroad(self, voice: str, remote: RemoteEngine) -> float:
+    def _gain_abroad(self, voice: str, remote: Elsewhere) -> float:
         """The gain of a voice that speaks elsewhere: as configured, as it was heard, or else as most are."""
         dbov, manner = remote.level_dbov(voice), remote.manner(voice)
         if dbov is None and manner is not None:

@@ -54,7 +54,7 @@ from tts_core.neural import graphs, package
 from tts_core.piper import settings as piper
 from tts_core.plan import Clause, steps
 from tts_core.reading.speakable import speakable
-from tts_core.remote import KINDS, Unanswered
+from tts_core.remote.asking import KINDS, Unanswered
 from tts_core.remote.cartesia_talk import CartesiaTalk
 from tts_core.remote.deepgram_talk import DeepgramTalk
 from tts_core.remote.elevenlabs import Lines

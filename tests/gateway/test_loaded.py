@@ -33,22 +33,23 @@ PROCESSES = {
     "media": (
         "import gateway.media.worker",
         {
-            "av", "email", "fastapi", "gateway.settings", "httpx", "importlib.metadata", "pydantic", "scipy", "soxr",
-            "tts_core",
+            "av", "email", "fastapi", "gateway.settings", "httpx", "importlib.metadata", "pydantic", "scipy",
+            "soxr", "tts_core",
         },
     ),
     "synthesis": (
         "import gateway.speech.worker\n" + SPEAKS,
         {
-            "av", "fastapi", "gateway.settings", "httpx", "onnx", "pydantic", "redis", "rich", "scipy",
-            "websockets",
+            "av", "email", "fastapi", "gateway.settings", "http", "httpx", "importlib.metadata", "onnx",
+            "pydantic", "redis", "rich", "scipy", "tts_core.remote", "websockets",
         },
     ),
     "control": (
         "import gateway.cli, gateway.api.server\n" + OFFERS,
         {
             "av", "cryptography", "gateway.demo", "gateway.listen.receiver", "grpc", "httpx", "jwt", "matplotlib",
-            "onnxruntime", "redis", "rich", "scipy", "sippy", "voxtrunk.client",
+            "onnxruntime", "redis", "rich", "scipy", "sippy", "soxr", "tts_core.door", "tts_core.remote.opening",
+            "voxtrunk.client",
         },
     ),
 }  # fmt: skip

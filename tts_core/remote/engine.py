@@ -7,11 +7,11 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import soxr
 
+from tts_core.elsewhere import Manner
 from tts_core.engine import Chunk, Pcm, Speech, Turn, check_rate, pace, silence
 from tts_core.errors import UnknownVoice
 from tts_core.plan import Clause, Rest, Step, steps
@@ -36,16 +36,6 @@ _CONTEXT = 200
 """Characters before and after a clause that a provider is told."""
 _LOUD = 64
 _PHONEMES = re.compile(f"{OPEN}[^{SHUT}]*{SHUT}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Manner:
-    """What a voice was found to be like: some of its speech, int16[n] at `rate` Hz, and its pace in characters a
-    second."""
-
-    pcm: Pcm
-    rate: int
-    per_s: float
 
 
 class RemoteEngine:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tts_core.clauses import COMMAS, STOPS
+from tts_core.elsewhere import ROUTE
 from tts_core.engine import Arrival, Chunk, Speech, Turn, check_rate
 from tts_core.errors import EngineError, UnknownVoice
 from tts_core.mixing import RATE, Line
@@ -83,7 +84,7 @@ class RouteEngine:
     All is spoken at 8 kHz. A chunk tells whose voice it is.
     """
 
-    name = "route"
+    name = ROUTE
     resets = 0
     left_out: tuple[str, ...] = ()
 

@@ -5,7 +5,8 @@ import pytest
 
 from tests.tts_core.remote.opened import expand
 from tts_core import EspeakEngine, Script, Synthesiser
-from tts_core.remote import open_plan, read_plan
+from tts_core.remote.config import read_plan
+from tts_core.remote.opening import open_plan
 
 TEXT = "Your table is ready, please follow me. Enjoy your meal."
 PLAN = """

@@ -17,7 +17,9 @@ import numpy as np
 from telephony_codecs import Law, decode
 from tests.tts_core.remote.standin import GAP_S, KEY, VOCABULARY, hz
 from tts_core import Chunk, EspeakEngine, Script, Synthesiser
-from tts_core.remote import Abroad, RemoteEngine, open_plan, read_plan
+from tts_core.remote.config import read_plan
+from tts_core.remote.engine import RemoteEngine
+from tts_core.remote.opening import Abroad, open_plan
 
 KEY_VARIABLE = "STANDIN_KEY"
 

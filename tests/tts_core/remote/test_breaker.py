@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts_core.remote import Unanswered
+from tts_core.remote.asking import Unanswered
 from tts_core.remote.breaker import OPEN, SHUT, TRYING, Breaker
 from tts_core.remote.desk import Desk, Limits
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.tts_core.remote.opened import expand
 from tts_core import EspeakEngine, Synthesiser
-from tts_core.remote import KINDS, open_plan, read_plan
+from tts_core.remote.asking import KINDS
+from tts_core.remote.config import read_plan
+from tts_core.remote.opening import open_plan
 
 PAGE = (Path(__file__).parents[3] / "docs" / "providers.md").read_text()
 

@@ -11,8 +11,8 @@ import pytest
 from tests.tts_core.remote.opened import bare, expand, line_of, opened, provider, standin, told
 from tests.tts_core.remote.standin import KEY
 from tts_core import Script
-from tts_core.remote import BadProviders, Unanswered, read_plan
-from tts_core.remote.asking import Line, Timbre
+from tts_core.remote.asking import Line, Timbre, Unanswered
+from tts_core.remote.config import BadProviders, read_plan
 from tts_core.remote.elevenlabs import ElevenLabs
 from tts_core.remote.refusals import refusal
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.tts_core.remote.opened import bare, line_of, opened, provider, standin, told
 from tts_core import Chunk, Script
-from tts_core.remote import Unanswered, seats, sockets
-from tts_core.remote.asking import Line, Timbre, Told
+from tts_core.remote import seats, sockets
+from tts_core.remote.asking import Line, Timbre, Told, Unanswered
 from tts_core.remote.cartesia_talk import CartesiaTalk
 from tts_core.remote.deepgram_talk import DeepgramTalk
 from tts_core.remote.elevenlabs_talk import ElevenLabsTalk
