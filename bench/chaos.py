@@ -109,20 +109,8 @@ class Chaos:
         async with gate:
             call = await self._callers.open()
             for text in texts(_UTTERANCES):
-                await self._say(call["id"], f"Round {number % _ROUNDS}. {text}")
+                await self._callers.say(call["id"], f"Round {number % _ROUNDS}. {text}")
             return Leg(call)
-
-    async def _say(self, call_id: str, text: str) -> None:
-        """Queue it, once there is room. Raises RuntimeError when there is none for a minute."""
-        for patience in range(120, -1, -1):
-            try:
-                await self._callers.say(call_id, text)
-            except RuntimeError as error:
-                if not patience or "at_capacity" not in str(error):
-                    raise
-                await asyncio.sleep(0.5)
-            else:
-                return
 
     async def blow(self, blow: Blow) -> Fall:
         """Let it fall, and hear what the gateway says of it."""

@@ -13,12 +13,12 @@ from typing import Any, Final
 import numpy as np
 
 from bench import ceiling
-from bench.judge import memory_mb
 from bench.load import Script
 from bench.machine import stolen_seconds
 from bench.speaking import fresh_text
 from bench.traffic import VOICE, Callers
 from bench.under_test import processes
+from bench.usage import memory_mb
 from gateway.listen.analysis import by_ssrc
 from gateway.listen.content import audible, compare, cut
 from gateway.listen.process import ReceiverProcess
@@ -30,7 +30,6 @@ MOST_MB: Final = 260.0
 """Of the whole gateway, both shipped voices warm: 190 at rest. A library too many in two processes is found."""
 _TICK_S: Final = 0.02
 _POLL_S: Final = 0.5
-_REFUSALS: Final = 40
 _LONGEST_S: Final = 40.0
 
 
@@ -44,7 +43,7 @@ async def _speak(texts: list[str]) -> dict[str, Any]:
         stolen_s = stolen_seconds()
         calls = [await callers.open(silence="suppress") for _ in texts]
         for call, text in zip(calls, texts, strict=True):
-            await _say(callers, call["id"], text)
+            await callers.say(call["id"], text)  # a busy gateway may ask us to come again
         async with asyncio.timeout(_LONGEST_S):
             for call in calls:
                 await _until_over(callers, call["id"])
@@ -75,18 +74,6 @@ async def _speak(texts: list[str]) -> dict[str, Any]:
         "receiver_drops": capture.kernel_drops,
         "memory_mb": round(weight, 1),
     }
-
-
-async def _say(callers: Callers, call_id: str, text: str) -> None:
-    """A gateway on a busy machine refuses rather than break what it has; callers come again."""
-    for patience in range(_REFUSALS, -1, -1):
-        try:
-            await callers.say(call_id, text)
-            return
-        except RuntimeError as error:
-            if "at_capacity" not in str(error) or not patience:
-                raise
-        await asyncio.sleep(_POLL_S)
 
 
 async def _until_over(callers: Callers, call_id: str) -> None:

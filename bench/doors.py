@@ -31,14 +31,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
-import numpy as np
 
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.peers.peer import OTHER_CPU, SENDER_CPU
+from bench.quantiles import quantiles
 from bench.speaking import fresh_text
-from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from bench.traffic import PARAGRAPH_SECONDS, Callers, Refused, texts
 from bench.under_test import processes
+from bench.window import Watch
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -216,11 +216,6 @@ async def _doors(http: aiohttp.ClientSession, port: int | None) -> list[Door]:
 # -- first audio --------------------------------------------------------------------------------------------
 
 
-def _quantiles(values: list[float]) -> dict[str, float]:
-    p50, p95, worst = np.quantile(np.array(values), [0.5, 0.95, 1.0])
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "max": round(float(worst), 1)}
-
-
 async def _hear(say: Say, text: str, told: Callable[[int], None] = lambda size: None) -> tuple[float, int]:
     """Milliseconds to the first audio of a text, and all the octets of it; ``told`` of them as they come."""
     begin, first, octets = time.monotonic(), float("nan"), 0
@@ -265,10 +260,10 @@ async def _measure_first(count: int, voice: str, **settings: object) -> list[dic
         await callers.close()
     packets = capture.packets
     native = [(int(packets["t_ns"][packets["ssrc"] == ssrc].min()) - at) / 1e6 for ssrc, at in asked]
-    base = _quantiles(native)
+    base = quantiles(native)
     rows: list[dict[str, Any]] = [{"door": "native, RTP", "first_audio_ms": base}]
     for name, values in took.items():
-        figures = _quantiles(values)
+        figures = quantiles(values)
         adds = {each: round(figures[each] - base[each], 1) for each in ("p50", "p95")}
         within = max(adds.values()) <= ADDS_MS
         rows.append({"door": name, "first_audio_ms": figures, "adds_ms": adds, "within": within})
@@ -336,8 +331,8 @@ async def _cut_off(callers: Callers, until: float, others: _Others) -> None:
         call = await callers.open(silence="suppress")
         path = f"/v1/calls/{call['id']}"
         try:
-            await callers.say(call["id"], _SAID[0])
-        except RuntimeError:
+            await callers.ask("POST", f"{path}/utterances", {"text": _SAID[0]})
+        except Refused:
             others.refused += 1
         else:
             await asyncio.sleep(_SPOKEN_SECONDS)
@@ -385,14 +380,10 @@ async def _beside(
         works = [_client(door, gateway.url, voice, n, until, crowd) for n in range(clients)] if door else []
         tasks = [asyncio.create_task(work) for work in works]
         beside = asyncio.create_task(_cut_off(callers, until, others))
-        pids = processes(gateway) | {"clients": os.getpid()}
-        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
         broke_off = underruns(await callers.text("/metrics"))
-        begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
+        watch = Watch(receiver, processes(gateway) | {"clients": os.getpid()})
         await asyncio.sleep(seconds)
-        end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
-        took_s = (end_ns - begin_ns) / 1e9
-        cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+        window = watch.end()
         later = underruns(await callers.text("/metrics"))
         for task in tasks:
             task.cancel()
@@ -403,9 +394,7 @@ async def _beside(
         capture = await asyncio.to_thread(receiver.stop)
         await callers.close()
     packets = capture.packets
-    mine = np.isin(packets["ssrc"], [call["rtp"]["ssrc"] for call in legs])
-    inside = (packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)
-    received = judge(capture, packets[mine & inside])
+    received = judge(capture, window, [call["rtp"]["ssrc"] for call in legs])
     last = {ssrc: int(packets["t_ns"][packets["ssrc"] == ssrc].max(initial=0)) for ssrc, _ in others.cut}
     dying = [(last[ssrc] - at) / 1e6 for ssrc, at in others.cut if last[ssrc]]
     row: dict[str, Any] = {
@@ -415,19 +404,19 @@ async def _beside(
         "voice": voice,
         "seconds": seconds,
         "underruns": {cause: later[cause] - broke_off[cause] for cause in later},
-        "others_cut_ms": _quantiles(dying or [float("nan")]),
+        "others_cut_ms": quantiles(dying),
         "others_refused": others.refused,
         "texts_heard": len(crowd.first_ms),
-        "heard_seconds_a_second": round(crowd.heard_s / took_s, 1),
+        "heard_seconds_a_second": round(crowd.heard_s / window.seconds, 1),
         "refused": crowd.refused,
         "errors": len(crowd.errors),
-        "cores": cores,
-        "stolen_s": round(stolen_s, 2),
+        "cores": dict(window.cores),
+        "stolen_s": window.stolen_s,
         "received": received,
     }
     row |= {"broke": broken(row)}
     if crowd.first_ms:
-        row["first_audio_ms"] = _quantiles(crowd.first_ms)
+        row["first_audio_ms"] = quantiles(crowd.first_ms)
     if crowd.errors:
         row["first_error"] = crowd.errors[0]
     return row

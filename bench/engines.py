@@ -14,9 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from bench import speaking
+from bench.quantiles import quantiles
 from bench.speaking import fresh_text
 from bench.under_test import default_settings
 from gateway.ring import UNIT_MS, UNIT_OCTETS
@@ -61,9 +60,7 @@ def at_rest(voice: str, runtime: str, core: int) -> dict[str, Any]:
         os.sched_setaffinity(0, free)
     return {
         "rtf": round(spent * _PER_S / units, 5),
-        "first_stretch_ms": {
-            name: round(float(np.quantile(first_ms, q)), 2) for name, q in (("p50", 0.5), ("p95", 0.95))
-        },
+        "first_stretch_ms": quantiles(first_ms, "p50", "p95", digits=2),
     }
 
 

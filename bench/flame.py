@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from bench.peers.ladder import write_speech
+from bench.peers.ladder import SETUP_S, write_speech
 from bench.peers.peer import OTHER_CPU, Missing, Work
 from bench.peers.voxtrunk import Voxtrunk
 from gateway.listen.process import ReceiverProcess
@@ -45,7 +46,8 @@ def measure(legs: int, seconds: float, picture: Path = PICTURE) -> dict[str, Any
     ):
         folder = Path(name)
         try:
-            peer.start(Work(legs, "127.0.0.1", receiver.local_ports[0], write_speech(folder), folder))
+            port, speech, until = receiver.local_ports[0], write_speech(folder), time.monotonic() + SETUP_S
+            peer.start(Work(legs, "127.0.0.1", port, speech, folder, until))
             (pid,) = peer.pids()
             raw = folder / "stacks"
             _spy(pid, seconds, "raw", raw)

@@ -1,17 +1,15 @@
-"""What the receiver says of a bench's streams, and what the processes behind them used."""
+"""What the receiver says of a bench's streams, in the time that is judged."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from bench.window import Window
 from gateway.listen.analysis import analyse, by_ssrc, distribution, gap_errors_ms
 from gateway.listen.receiver import Capture
-from gateway.listen.store import Records
 
 CURVE: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 1.0)
 """The quantiles of `gap_curve_ms`: the tail is what matters, so it has most of them."""
@@ -20,11 +18,14 @@ _STEP: Final = 160
 """RTP timestamp units in a 20 ms packet."""
 
 
-def judge(capture: Capture, packets: Records) -> dict[str, Any]:
-    """What the receiver says of ``packets``: loss, gap error, clock error, over all streams.
+def judge(capture: Capture, window: Window, ssrcs: Sequence[int] | None = None) -> dict[str, Any]:
+    """What the receiver says of a window: loss, gap error, clock error, over all streams, or these of them.
 
     ``missed`` are packet times that went by without a packet, whoever lost it. Raises RuntimeError for none.
     """
+    packets = window.inside(capture.packets)
+    if ssrcs is not None:
+        packets = packets[np.isin(packets["ssrc"], np.array(ssrcs, np.uint32))]
     if not len(packets):
         raise RuntimeError("the receiver heard nothing at all: did the sender start?")
     reports = analyse(packets)
@@ -54,35 +55,6 @@ def judge(capture: Capture, packets: Records) -> dict[str, Any]:
         "gap_curve_ms": np.quantile(errors, CURVE).round(4).tolist() if len(errors) else [],
         "clock_error_ppm_worst": round(float(clock.max()), 1) if len(clock) else None,
         "clock_error_ppm_median": round(float(np.median(clock)), 1) if len(clock) else None,
-        "receiver_drops": capture.kernel_drops,
+        "receiver_drops": window.drops,
         "receiver_cpu_s": round(capture.cpu_s, 1),
     }
-
-
-def cpu_seconds(*pids: int) -> float:
-    """User and system time of processes so far, all their threads; one that is gone counts nothing."""
-    ticks = 0
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory_mb(pids: Iterable[int], *kinds: str) -> float:
-    """Proportional set size of processes together: shared pages are divided among those who share them.
-
-    ``kinds``: of these parts of it alone, such as Pss_Anon (proc_pid_smaps(5)): what files weigh in it depends on
-    who else has loaded the same libraries.
-    """
-    names = tuple(f"{kind}:" for kind in kinds or ("Pss",))
-    total = 0
-    for pid in pids:
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith(names))
-    return total / 1024

@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.peers.answering import Answering
 from bench.peers.peer import OTHER_CPU, SENDER_CPU, Missing, die_with_parent
+from bench.quantiles import quantiles
 from bench.under_test import default_settings, processes
+from bench.window import Watch, Window
 from gateway.listen.analysis import by_ssrc
 from gateway.listen.content import FRAME, Content, audible, compare, cut
 from gateway.listen.process import ReceiverProcess
@@ -48,21 +48,6 @@ GAP_P99_MS: Final = 2.0
 _LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
 _OPENED_A_SECOND: Final = 20  # the locustfile's
 _END_S: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The time that is judged: all calls are up, none is ended early. CLOCK_MONOTONIC."""
-
-    begin_ns: int
-    end_ns: int
-
-    def holds(self, ns: int) -> bool:
-        return self.begin_ns <= ns < self.end_ns
-
-    @property
-    def seconds(self) -> float:
-        return (self.end_ns - self.begin_ns) / 1e9
 
 
 class Script:
@@ -130,13 +115,9 @@ def step(calls: int, seconds: float, compress: float, script: Script) -> dict[st
         try:
             _until_begun(callers, journal, folder)
             time.sleep(fill_s + 2)
-            pids = processes(gateway)
-            before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
-            stolen_s, begin_ns = stolen_seconds(), time.monotonic_ns()
+            watch = Watch(receiver, processes(gateway))
             time.sleep(seconds)
-            window = Window(begin_ns, time.monotonic_ns())
-            used = {k: (cpu_seconds(pid) - before[k]) / window.seconds for k, pid in pids.items()}
-            stolen_s = stolen_seconds() - stolen_s
+            window = watch.end()
             ended = callers.wait(_END_S + 180 / compress)
             if ended not in (0, 1):  # 1: Locust's own way to say that a request or a level failed
                 raise RuntimeError(f"Locust ended with {ended}: {(folder / 'locust.log').read_text()[-400:]}")
@@ -150,9 +131,9 @@ def step(calls: int, seconds: float, compress: float, script: Script) -> dict[st
         "profile": next((name for name, load in PROFILES.items() if load == calls), f"{calls} calls"),
         "asked": calls,
         "compress": compress,
-        "cores": {kind: round(cores, 3) for kind, cores in used.items()},
-        "cores_used": round(sum(used.values()), 3),
-        "stolen_s": round(stolen_s, 2),
+        "cores": dict(window.cores),
+        "cores_used": round(sum(window.cores.values()), 3),
+        "stolen_s": window.stolen_s,
         "load_average": os.getloadavg()[0],
     }
     row |= account(notes, capture, window, script)
@@ -209,13 +190,12 @@ def account(
         waits = [first_packet_ms(stream, ns) for ns in asked]
         first_ms += [wait for wait in waits if wait is not None]
         unheard += waits.count(None)
-    packets = capture.packets
-    inside = packets[(packets["t_ns"] > window.begin_ns) & (packets["t_ns"] < window.end_ns)]
     up_s = sum(
         max(0, min(note["ended_ns"], window.end_ns) - max(note["opened_ns"], window.begin_ns))
         for note in notes
     )
-    waits_ms = first_ms or [float("nan")]
+    received = judge(capture, window)
+    del received["missed"]  # between utterances there is silence, by rights
     return {
         "calls": len(notes),
         "sip_calls": sum(note["sip"] for note in notes),
@@ -225,18 +205,16 @@ def account(
         "fresh": sum(u["fresh"] for note in notes for u in note["utterances"]),
         "cut_off": sum(u["state"] == "stopped" for note in notes for u in note["utterances"]),
         "unheard": unheard,
-        "first_audio_ms": {
-            f"p{100 * q:.3g}": round(float(np.quantile(waits_ms, q)), 1) for q in (0.5, 0.95, 0.99)
-        },
+        "first_audio_ms": quantiles(first_ms, "p50", "p95", "p99"),
         "calls_at_once": round(up_s / (window.end_ns - window.begin_ns)),
-        "legs_speaking": round(len(inside) * 0.02 / window.seconds),
+        "legs_speaking": round(len(window.inside(capture.packets)) * 0.02 / window.seconds),
         "underruns": sum(u["underruns"] for note in notes for u in note["utterances"]),
         "compared_s": round(sum(content.right for content in heard) * 160 / LINE_RATE),
         "holes": sum(content.holes for content in heard),
         "missing": sum(content.missing + content.unsaid for content in heard),
         "wrong_leg": sum(content.wrong_leg for content in heard),
         "wrong": sum(content.wrong for content in heard),
-    } | judge(capture, inside)
+    } | received
 
 
 def first_packet_ms(stream: Records, asked_ns: int) -> float | None:

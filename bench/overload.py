@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
-import numpy as np
 
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.peers.peer import OTHER_CPU, SENDER_CPU
+from bench.quantiles import quantiles
 from bench.speaking import Account, talk
 from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
 from bench.under_test import processes
+from bench.window import Watch, Window
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -66,6 +66,14 @@ async def _call(http: aiohttp.ClientSession, port: int, text: str, hold: float, 
         offered.statistics.append((await answer.json())["statistics"])
 
 
+async def _last(seconds: float, until: float, gateway: RunningGateway, receiver: ReceiverProcess) -> Window:
+    """The last of it, when there are as many calls as there will be."""
+    await asyncio.sleep(until - seconds - time.monotonic())
+    watch = Watch(receiver, processes(gateway))
+    await asyncio.sleep(until - time.monotonic())
+    return watch.end()
+
+
 async def _measure(legs: int, streams: int, seconds: float, voice: str) -> dict[str, Any]:
     """``legs`` and ``streams`` are what is carried; twice that is offered."""
     pinned: dict[str, Any] = {
@@ -92,10 +100,8 @@ async def _measure(legs: int, streams: int, seconds: float, voice: str) -> dict[
         ):
             follower = group.create_task(account.follow(following))
             await asyncio.sleep(_SETTLE_SECONDS)
-            pids = processes(gateway)
-            before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
-            begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
             until = time.monotonic() + seconds
+            watching = group.create_task(_last(hold, until, gateway, receiver))
             talks = [
                 group.create_task(talk(callers, account, call["id"], voice, number, until))
                 for number, call in enumerate(talkers)
@@ -110,9 +116,7 @@ async def _measure(legs: int, streams: int, seconds: float, voice: str) -> dict[
                     max(0.0, until - seconds + (number + 1) * seconds / count - time.monotonic())
                 )
             told = [each for task in talks for each in await task]
-            end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
-            took_s = (end_ns - begin_ns) / 1e9
-            cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+            window = await watching
             await asyncio.gather(*tasks)
             follower.cancel()
         for call in talkers:
@@ -122,8 +126,6 @@ async def _measure(legs: int, streams: int, seconds: float, voice: str) -> dict[
     offered.wrong += [
         each["detail"] for each in told if each["type"] == "refused" and ": 503 " not in each["detail"]
     ]
-    packets = capture.packets
-    packets = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
     row: dict[str, Any] = {
         "legs_carried": legs,
         "streams_carried": streams,
@@ -131,15 +133,15 @@ async def _measure(legs: int, streams: int, seconds: float, voice: str) -> dict[
         "calls_offered": count,
         "calls_accepted": offered.accepted,
         "calls_refused": len(offered.refused_ms),
-        "refused_after_ms": _quantiles(offered.refused_ms),
+        "refused_after_ms": quantiles(offered.refused_ms, "p50", "p95", "p99"),
         "answered_otherwise": sorted(set(offered.wrong))[:5],
         **_speech(told),
         "underruns": sum(each["underruns"] for each in offered.statistics),
         "missed_ticks": sum(each["missed_ticks"] for each in offered.statistics),
-        "cores": cores,
-        "stolen_s": round(stolen_s, 2),
+        "cores": dict(window.cores),
+        "stolen_s": window.stolen_s,
         "load_average": os.getloadavg()[0],
-        "received": judge(capture, packets),
+        "received": judge(capture, window),
     }
     return row | {"broke": broken(row)}
 
@@ -150,13 +152,8 @@ def _speech(told: list[dict[str, Any]]) -> dict[str, Any]:
         "utterances_accepted": len(told) - sum(each["type"] == "refused" for each in told),
         "utterances_refused": sum(each["type"] == "refused" for each in told),
         "utterances_failed": sum(each["type"] not in ("utterance.finished", "refused") for each in told),
-        "first_audio_ms": _quantiles([each["first_audio_ms"] for each in finished]),
+        "first_audio_ms": quantiles([each["first_audio_ms"] for each in finished], "p50", "p95", "p99"),
     }
-
-
-def _quantiles(values: list[float]) -> dict[str, float]:
-    held = np.array(values or [np.nan])
-    return {f"p{100 * q:g}": round(float(np.quantile(held, q)), 1) for q in (0.5, 0.95, 0.99)}
 
 
 def broken(row: dict[str, Any]) -> list[str]:

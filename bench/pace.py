@@ -15,15 +15,14 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.noise import sip_noise
 from bench.peers.ladder import rung, write_speech
 from bench.peers.peer import OTHER_CPU, SENDER_CPU, Peer
+from bench.quantiles import quantiles
 from bench.traffic import PARAGRAPH_SECONDS, VOICE, Callers, texts
 from bench.under_test import processes
+from bench.window import Watch
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -49,43 +48,30 @@ async def _run(legs: int, seconds: float, requests: float, ports: str, *, noise:
         await asyncio.sleep(_SETTLE_SECONDS)
         callers.times.answered_ms.clear()
 
-        pids = processes(gateway)
-        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
-        stolen_s = stolen_seconds()
-        begin_ns = time.monotonic_ns()
-        until = time.monotonic() + seconds
+        watch = Watch(receiver, processes(gateway))
+        until = watch.begin_ns / 1e9 + seconds
         noisy = asyncio.create_task(sip_noise(gateway.sip_place, until)) if noise else None
         made = await callers.churn(requests, until) if requests else 0
-        await asyncio.sleep(max(0.0, seconds - (time.monotonic_ns() - begin_ns) / 1e9))
-        end_ns = time.monotonic_ns()
-        took_s = (end_ns - begin_ns) / 1e9
-        cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
-        stolen_s = stolen_seconds() - stolen_s
+        await asyncio.sleep(max(0.0, until - time.monotonic()))
+        window = watch.end()
         noise_datagrams = await noisy if noisy is not None else 0
         capture = await asyncio.to_thread(receiver.stop)
         speaking = await _still_speaking(callers, calls)
         await callers.close()
-    ssrcs = np.array([call["rtp"]["ssrc"] for call in calls], np.uint32)
-    packets = capture.packets
-    packets = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
-    packets = packets[np.isin(packets["ssrc"], ssrcs)]
-    answered = np.array(callers.times.answered_ms or [0.0])
     return (
         {"way": "voxtrunk", "voice": VOICE, "legs": legs, "rtp_ports": ports}
-        | judge(capture, packets)
+        | judge(capture, window, [call["rtp"]["ssrc"] for call in calls])
         | {
             "speaking_at_the_end": speaking,
             "opening_s": round(opening_s, 1),
-            "cores": cores,
-            "stolen_s": round(stolen_s, 2),
-            "api_requests_a_second": round(len(callers.times.answered_ms) / took_s, 1),
+            "cores": dict(window.cores),
+            "stolen_s": window.stolen_s,
+            "api_requests_a_second": round(len(callers.times.answered_ms) / window.seconds, 1),
             "api_calls_made": made,
-            "api_ms": {
-                "p50": round(float(np.median(answered)), 1),
-                "p95": round(float(np.quantile(answered, 0.95)), 1),
-            },
+            "api_ms": quantiles(callers.times.answered_ms, "p50", "p95"),
             "sip_noise_datagrams": noise_datagrams,
             "api_errors": callers.times.errors,
+            "api_refused": callers.times.refused,
         }
     )
 

@@ -21,21 +21,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from bench.judge import judge
-from bench.machine import stolen_seconds
 from bench.peers.ladder import FILE_S, write_speech
 from bench.peers.peer import OTHER_CPU, SENDER_CPU, Missing
 from bench.tables import measured, source, table
 from bench.traffic import Callers
 from bench.under_test import default_settings, workers
+from bench.window import Watch, Window
 from gateway.listen.process import ReceiverProcess
 from gateway.listen.receiver import Capture
 from gateway.running import RunningGateway
 
 _SETTLE_S: Final = 2.0
-_AT_ONCE: Final = 16
 _OPENINGS_A_SECOND: Final = 60
 _REQUESTS_A_SECOND: Final = 20
 _PORTS: Final = "20000-20031"
@@ -79,7 +76,7 @@ def run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
 async def _run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
     ways = list(itertools.product(manners().items(), (False, True)))
     lasts = turns * len(ways) * (seconds + _SETTLE_S) + legs / _OPENINGS_A_SECOND
-    windows: dict[tuple[str, bool], list[tuple[int, int, float]]] = {}
+    windows: dict[tuple[str, bool], list[Window]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         RunningGateway(
@@ -96,21 +93,20 @@ async def _run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
         (media,) = workers(gateway, "media")
         callers = Callers(gateway.url, receiver.local_ports, apart=True)
         name = write_speech(Path(folder)).wav.stem
-        calls = await _open(callers, legs, name, int(lasts / FILE_S) + 2)
+        calls = await callers.open_playing(legs, name, int(lasts / FILE_S) + 2)
         traffic = asyncio.create_task(callers.churn(_REQUESTS_A_SECOND, time.monotonic() + lasts))
         for (name, priority), busy in ways * turns:
             give(media, *priority)
             with neighbour(SENDER_CPU) if busy else contextlib.nullcontext():
                 await asyncio.sleep(_SETTLE_S)
-                begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
+                watch = Watch(receiver, {"media": media})
                 await asyncio.sleep(seconds)
-                window = begin_ns, time.monotonic_ns(), stolen_seconds() - stolen_s
-            windows.setdefault((name, busy), []).append(window)
+                windows.setdefault((name, busy), []).append(watch.end())
         capture = await asyncio.to_thread(receiver.stop)
         traffic.cancel()
         await asyncio.gather(traffic, return_exceptions=True)
         await callers.close()
-    ssrcs = np.array([call["rtp"]["ssrc"] for call in calls], np.uint32)
+    ssrcs = [call["rtp"]["ssrc"] for call in calls]
     return [
         {"priority": name, "beside": "a process that never sleeps" if busy else "nothing", "legs": legs}
         | _judged(capture, ssrcs, among)
@@ -118,28 +114,9 @@ async def _run(legs: int, seconds: float, turns: int) -> list[dict[str, Any]]:
     ]
 
 
-async def _open(callers: Callers, legs: int, prompt: str, times: int) -> list[dict[str, Any]]:
-    """Calls that play a prompt so many times: no speech is to be made for them, which might be refused."""
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one() -> dict[str, Any]:
-        async with gate:
-            call = await callers.open()
-            for _ in range(times):
-                await callers.ask("POST", f"/v1/calls/{call['id']}/utterances", {"prompt": prompt})
-            return call
-
-    return await asyncio.gather(*(one() for _ in range(legs)))
-
-
-def _judged(capture: Capture, ssrcs: Any, windows: list[tuple[int, int, float]]) -> dict[str, Any]:
-    """The medians of what was heard in these stretches of time (ns on CLOCK_MONOTONIC), and what went missing."""
-    packets = capture.packets
-    own = np.isin(packets["ssrc"], ssrcs)
-    found = [
-        judge(capture, packets[own & (packets["t_ns"] > begin) & (packets["t_ns"] < end)])
-        for begin, end, _ in windows
-    ]
+def _judged(capture: Capture, ssrcs: list[int], windows: list[Window]) -> dict[str, Any]:
+    """The medians of what was heard in these windows, and what went missing."""
+    found = [judge(capture, window, ssrcs) for window in windows]
     gaps = {name: round(statistics.median(each["gap_error_ms"][name] for each in found), 3) for name in _GAPS}
     return {
         "heard": min(each["streams"] for each in found),
@@ -147,8 +124,9 @@ def _judged(capture: Capture, ssrcs: Any, windows: list[tuple[int, int, float]])
         "p99_ms_of_each_turn": [each["gap_error_ms"]["p99"] for each in found],
         "lost": sum(each["lost"] for each in found),
         "missed": sum(each["missed"] for each in found),
-        "receiver_drops": capture.kernel_drops,
-        "stolen_s": round(sum(stolen_s for _, _, stolen_s in windows), 2),
+        "receiver_drops": sum(window.drops for window in windows),
+        "media_cores": [window.cores["media"] for window in windows],
+        "stolen_s": round(sum(window.stolen_s for window in windows), 2),
     }
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.playout import UNIT_NS, Caller, Choose, Make, Report, play
+from bench.quantiles import quantiles
 from bench.speaking import fresh_text
 from gateway.ring import UNIT_OCTETS
 from gateway.speech.making import Making
@@ -152,18 +153,13 @@ def compare(
 
 
 def _row(name: str, load: float, lookahead: int, rate: float, report: Report) -> dict[str, Any]:
-    first = np.array(report.first_ns) / _MS
     return {
         "policy": name,
         "load": load,
         "lookahead_ms": lookahead * 10,
-        "callers": len(first),
+        "callers": len(report.first_ns),
         "missed_ticks": report.missed,
-        "first_audio_ms": {
-            "p50": round(float(np.quantile(first, 0.5)), 1),
-            "p95": round(float(np.quantile(first, 0.95)), 1),
-            "max": round(float(first.max()), 1),
-        },
+        "first_audio_ms": quantiles([ns / _MS for ns in report.first_ns]),
         "wasted": round(report.wasted / report.made, 3),
         "busy": round(report.busy_ns / report.ended_ns, 3),
         "speech_seconds_a_second": round(report.made * UNIT_NS / report.ended_ns, 1),

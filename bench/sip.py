@@ -20,12 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.noise import sip_noise
 from bench.peers.peer import OTHER_CPU, SENDER_CPU
 from bench.traffic import PARAGRAPH_SECONDS, VOICE, Callers, texts
 from bench.under_test import processes
+from bench.window import Watch
 from gateway.listen.analysis import by_ssrc
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
@@ -75,41 +75,35 @@ async def _run(legs: int, rate: float, seconds: float, *, noise: bool) -> dict[s
         paragraphs = int(seconds + legs / 60) // PARAGRAPH_SECONDS + 3
         speaking = await callers.open_speaking(legs, texts(20, paragraphs), 1)
         await asyncio.sleep(_SETTLE_SECONDS)
-        pids = processes(gateway)
-        before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
-        stolen_s, begin_ns = stolen_seconds(), time.monotonic_ns()
+        watch = Watch(receiver, processes(gateway))
         place = gateway.sip.removeprefix("sip:")
         noisy = asyncio.create_task(
             sip_noise(gateway.sip_place, time.monotonic() + seconds if noise else 0.0)
         )
         went = await _sipp(Path(folder), place, receiver.local_ports[0], rate, int(rate * seconds))
-        end_ns = time.monotonic_ns()
-        took_s = (end_ns - begin_ns) / 1e9
-        cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
-        stolen_s = stolen_seconds() - stolen_s
+        window = watch.end()
         sent = await noisy
         await asyncio.sleep(1)
         capture = await asyncio.to_thread(receiver.stop)
         await callers.close()
-    packets = capture.packets
-    packets = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
-    theirs = np.isin(packets["ssrc"], np.array([call["rtp"]["ssrc"] for call in speaking], np.uint32))
-    heard = [len(stream) for stream in by_ssrc(packets[~theirs])]
+    ssrcs = [call["rtp"]["ssrc"] for call in speaking]
+    packets = window.inside(capture.packets)
+    heard = [len(stream) for stream in by_ssrc(packets[~np.isin(packets["ssrc"], ssrcs)])]
     return (
         {
             "voice": VOICE,
             "legs": legs,
             "sip_calls_a_second": rate,
             "noise_datagrams": sent,
-            "took_s": round(took_s, 1),
+            "took_s": round(window.seconds, 1),
         }
         | went
         | {
             "calls_that_heard_speech": len(heard),
             "packets_a_call": [min(heard, default=0), max(heard, default=0)],
-            "speaking": judge(capture, packets[theirs]),
-            "cores": cores,
-            "stolen_s": round(stolen_s, 2),
+            "speaking": judge(capture, window, ssrcs),
+            "cores": dict(window.cores),
+            "stolen_s": window.stolen_s,
         }
     )
 

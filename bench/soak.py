@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from rich.progress import track
 
-from bench.judge import memory_mb
 from bench.traffic import VOICE, Callers, texts
 from bench.under_test import processes
+from bench.usage import memory_mb
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
@@ -99,6 +99,7 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
         "seconds": seconds,
         "calls": made,
         "errors": callers.times.errors,
+        "refused": callers.times.refused,
         "memory_mb": {"first": samples[0]["own_mb"], "last": samples[-1]["own_mb"]},
         "growth_mb_an_hour": round(float(growth), 1),
         "kb_a_call": round(float(growth) * 1024 * (seconds - warm) / 3600 / max(1, made), 2),

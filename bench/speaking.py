@@ -3,7 +3,8 @@
 The media worker has core 1, with the receiver and the callers in what it leaves of it: they are no part of the
 gateway. Control and synthesis share core 0. Every speaking leg says a text that nobody has said before, about six
 seconds of it, waits a moment, and says the next. What is told of first words and holes is the gateway's own
-account (`first_audio_ms` and `underruns` of every utterance), the pace is judged at the receiving socket.
+account (`first_audio_ms` and `underruns` of every utterance), the pace is judged at the receiving socket. All
+begin within three seconds, which are not judged: `refused_at_first` is who was refused in them.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 import aiohttp
-import numpy as np
 
-from bench.judge import cpu_seconds, judge
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.peers.peer import OTHER_CPU, SENDER_CPU
-from bench.traffic import PARAGRAPH_SECONDS, Callers, texts
+from bench.quantiles import quantiles
+from bench.traffic import PARAGRAPH_SECONDS, Callers, Refused, texts
 from bench.under_test import processes
+from bench.window import Watch, Window
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
 _SETTLE_SECONDS: Final = 4.0
+_BEGIN_SECONDS: Final = 3.0
 _GAP_SECONDS: Final = (0.1, 1.0)
 _NAMES: Final = ("Miller", "Garcia", "Novak", "Okafor", "Lindqvist", "Tanaka", "Rossi", "Dubois")
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
@@ -53,7 +55,8 @@ class Account:
             if event["type"] in ("utterance.finished", "utterance.failed", "utterance.stopped"):
                 waiting = self.over.pop(event["utterance_id"], None)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result({"type": event["type"], **event["data"]})
+                    ended_ns = time.monotonic_ns()
+                    waiting.set_result({"type": event["type"], "ended_ns": ended_ns, **event["data"]})
 
 
 async def _events(session: aiohttp.ClientSession) -> AsyncIterator[dict[str, Any]]:
@@ -66,22 +69,24 @@ async def _events(session: aiohttp.ClientSession) -> AsyncIterator[dict[str, Any
 async def talk(
     callers: Callers, account: Account, call_id: str, voice: str, number: int, until: float
 ) -> list[dict[str, Any]]:
-    """Say one text after the other; what became of each."""
+    """Say one text after the other; what became of each, and when it was asked for."""
     dice = random.Random(number)
     loop = asyncio.get_running_loop()
     told: list[dict[str, Any]] = []
-    await asyncio.sleep(dice.uniform(0, 3))
+    await asyncio.sleep(dice.uniform(0, _BEGIN_SECONDS))
     while time.monotonic() < until:
         uid = f"s{number}-{len(told)}"
         account.over[uid] = loop.create_future()
         over = account.over[uid]
+        asked = {"asked_ns": time.monotonic_ns()}
+        order = {"text": fresh_text(dice), "voice": voice, "id": uid}
         try:
-            await callers.say(call_id, fresh_text(dice), voice=voice, id=uid)
+            await callers.ask("POST", f"/v1/calls/{call_id}/utterances", order)
         except RuntimeError as error:
-            told.append({"type": "refused", "detail": str(error)})
-            await asyncio.sleep(1)
+            told.append(asked | {"type": "refused", "detail": str(error)})
+            await asyncio.sleep(error.retry_after if isinstance(error, Refused) else 1)
             continue
-        told.append(await asyncio.wait_for(over, 60))
+        told.append(asked | await asyncio.wait_for(over, 60))
         await asyncio.sleep(dice.uniform(*_GAP_SECONDS))
     return told
 
@@ -106,47 +111,54 @@ async def _measure(
         async with aiohttp.ClientSession(gateway.url) as session:
             following = asyncio.create_task(account.follow(session))
             await asyncio.sleep(_SETTLE_SECONDS)
-            pids = processes(gateway)
-            before = {kind: cpu_seconds(pid) for kind, pid in pids.items()}
-            begin_ns, stolen_s = time.monotonic_ns(), stolen_seconds()
-            until = time.monotonic() + seconds
-            talks = [
-                talk(callers, account, call["id"], voice, number, until) for number, call in enumerate(calls)
-            ]
-            told = [each for talk in await asyncio.gather(*talks) for each in talk]
-            end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
-            took_s = (end_ns - begin_ns) / 1e9
-            cores = {kind: round((cpu_seconds(pid) - before[kind]) / took_s, 3) for kind, pid in pids.items()}
+            until = time.monotonic() + _BEGIN_SECONDS + seconds
+            talks = asyncio.gather(
+                *(talk(callers, account, call["id"], voice, n, until) for n, call in enumerate(calls))
+            )
+            await asyncio.sleep(_BEGIN_SECONDS)
+            watch = Watch(receiver, processes(gateway))
+            await asyncio.sleep(until - time.monotonic())
+            window = watch.end()
+            told = [each for talk in await talks for each in talk]
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
         ended = [await callers.ask("DELETE", f"/v1/calls/{call['id']}") for call in calls]
         capture = await asyncio.to_thread(receiver.stop)
         await callers.close()
-    packets = capture.packets
-    packets = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
     finished = [each for each in told if each["type"] == "utterance.finished"]
-    first = np.array([each["first_audio_ms"] for each in finished] or [np.nan])
+    asked = [each for each in told if window.holds(each["asked_ns"])]
+    refused = sum(each["type"] == "refused" for each in asked)
     statistics = [call["statistics"] for call in ended]
     return {
         "streams": streams,
         "cached_legs": cached,
         "voice": voice,
-        "utterances": len(finished),
-        "refused": sum(each["type"] == "refused" for each in told),
+        "utterances": len(asked) - refused,
+        "refused": refused,
+        "refused_at_first": sum(each["type"] == "refused" for each in told) - refused,
         "failed": sum(each["type"] not in ("utterance.finished", "refused") for each in told),
-        "audio_seconds_a_second": round(sum(each["duration_ms"] for each in finished) / 1000 / took_s, 1),
-        "first_audio_ms": {
-            name: round(float(np.quantile(first, share)), 1)
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("max", 1.0))
-        },
+        "audio_seconds_a_second": round(spoken_s(finished, window) / window.seconds, 1),
+        "first_audio_ms": quantiles(
+            [each["first_audio_ms"] for each in asked if each["type"] == "utterance.finished"]
+        ),
         "underruns": sum(each["underruns"] for each in finished),
         "dry_ticks": sum(each["dry_ticks"] for each in statistics),
         "missed_ticks": sum(each["missed_ticks"] for each in statistics),
-        "cores": cores,
-        "stolen_s": round(stolen_s, 2),
-        "received": judge(capture, packets),
+        "cores": dict(window.cores),
+        "stolen_s": window.stolen_s,
+        "received": judge(capture, window),
     }
+
+
+def spoken_s(finished: Iterable[dict[str, Any]], window: Window) -> float:
+    """Seconds of speech that utterances, each with its end and how long it was, put into a window."""
+    spoken_ns = 0
+    for each in finished:
+        end_ns = each["ended_ns"]
+        begin_ns = end_ns - 1_000_000 * each["duration_ms"]
+        spoken_ns += max(0, min(end_ns, window.end_ns) - max(begin_ns, window.begin_ns))
+    return spoken_ns / 1e9
 
 
 def run(streams: int, cached: int, seconds: float, voice: str, **settings: object) -> dict[str, Any]:

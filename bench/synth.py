@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.quantiles import quantiles
 from telephony_codecs.g711 import Law, encode
 from tts_core.clauses import split
 from tts_core.neural import package, speech
@@ -182,10 +183,9 @@ def _measure(
                 dries[index] = ended
             made += length
             dries[index] += length
-    p50, p95 = np.percentile(first, (50, 95)) * 1000
     return {
         "rtf": round(sum(talker.spent.values()) / made, 5),
-        "first_audio_ms": {"p50": round(float(p50), 2), "p95": round(float(p95), 2)},
+        "first_audio_ms": quantiles([1000 * wait for wait in first], "p50", "p95", digits=2),
         "rtf_flat_out": round(flat_out[_TURNS // 2], 5),
         "missed_ticks": missed,
         "streams": streams,

@@ -24,6 +24,7 @@ from typing import Any, Final
 import aiohttp
 import numpy as np
 
+from bench.quantiles import quantiles
 from bench.traffic import VOICE, Callers
 from gateway.calls.draft import Bounds, Draft
 from gateway.listen.process import ReceiverProcess
@@ -152,16 +153,11 @@ async def _measure(voice: str) -> dict[str, Any]:
         first.append((int(arrived.min()) - told.speakable_ns) / 1e6)
         found = _gaps(told, capture.packets, "".join(answer["tokens"]))
         holes, pauses = holes + found[0], pauses + found[1]
-    p50, p95, worst = np.quantile(np.array(first), [0.5, 0.95, 1.0])
     return {
         "voice": voice,
         "answers": len(trace),
         "tokens": sum(len(answer["tokens"]) for answer in trace),
-        "first_speakable_clause_to_first_packet_ms": {
-            "p50": round(float(p50), 1),
-            "p95": round(float(p95), 1),
-            "max": round(float(worst), 1),
-        },
+        "first_speakable_clause_to_first_packet_ms": quantiles(first, "p50", "max"),
         "holes": holes,
         "pauses_of_the_writer": pauses,
         "underruns": sum(told.end["underruns"] for told in all_told),

@@ -10,13 +10,15 @@ import ipaddress
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
 
 _AT_ONCE: Final = 16
+_PATIENCE_S: Final = 60.0
+"""How long one who is refused for now comes again."""
 VOICE: Final = "espeak:en-us"
 """Who speaks where a bench is about packets: it costs the cores least, and earlier results had it."""
 
@@ -36,11 +38,21 @@ def texts(count: int, paragraphs: int = 1) -> list[str]:
 PARAGRAPH_SECONDS: Final = 20
 
 
+class Refused(RuntimeError):
+    """503: not now, but after so many seconds (RFC 9110 10.2.3, Retry-After)."""
+
+    def __init__(self, said: str, retry_after: float) -> None:
+        super().__init__(said)
+        self.retry_after = retry_after
+
+
 @dataclass(slots=True)
 class Times:
     """Answer times of API requests in ms, and what went wrong."""
 
     answered_ms: list[float] = field(default_factory=list)
+    refused: int = 0
+    """Answers of 503, after which the caller came again."""
     first_audio_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -68,14 +80,28 @@ class Callers:
         await self._http.close()
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's JSON; its time is noted. Raises RuntimeError with the problem's detail."""
+        """The answer's JSON; its time is noted. Raises RuntimeError with the problem's detail, or Refused."""
         begin = time.perf_counter()
         async with self._http.request(method, path, json=body) as answer:
             said = await answer.text()
         self.times.answered_ms.append(1000 * (time.perf_counter() - begin))
+        if answer.status == 503 and "Retry-After" in answer.headers:
+            raise Refused(f"{method} {path}: 503 {said}", float(answer.headers["Retry-After"]))
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status} {said}")
         return json.loads(said)
+
+    async def insist(self, method: str, path: str, body: Any = None) -> Any:
+        """`ask`, and who is refused comes again when he was told to, for a minute: as a caller would."""
+        give_up = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return await self.ask(method, path, body)
+            except Refused as refused:
+                if time.monotonic() + refused.retry_after > give_up:
+                    raise
+                self.times.refused += 1
+                await asyncio.sleep(refused.retry_after)
 
     async def text(self, path: str) -> str:
         """What is at a path, as it is."""
@@ -86,30 +112,39 @@ class Callers:
         """A new call."""
         address, port = next(self._targets)
         order = {"rtp": {"address": address, "port": port}, "voice": self._voice} | more
-        call: dict[str, Any] = await self.ask("POST", "/v1/calls", order)
+        call: dict[str, Any] = await self.insist("POST", "/v1/calls", order)
         return call
 
     async def say(self, call_id: str, text: str, **more: Any) -> dict[str, Any]:
         """Queue a text on a call."""
-        said: dict[str, Any] = await self.ask(
+        said: dict[str, Any] = await self.insist(
             "POST", f"/v1/calls/{call_id}/utterances", {"text": text} | more
         )
         return said
 
     async def open_speaking(self, count: int, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
         """``count`` calls, each saying one of the texts ``repeats`` times in a row."""
+        return await self._open_each(
+            count, lambda number: [{"text": texts[number % len(texts)]} for _ in range(repeats)]
+        )
+
+    async def open_playing(self, count: int, prompt: str, repeats: int = 1) -> list[dict[str, Any]]:
+        """``count`` calls, each playing a prompt ``repeats`` times in a row: no speech is to be made for them."""
+        return await self._open_each(count, lambda _: [{"prompt": prompt}] * repeats)
+
+    async def _open_each(
+        self, count: int, said: Callable[[int], list[dict[str, str]]]
+    ) -> list[dict[str, Any]]:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(number: int) -> dict[str, Any]:
             async with gate:
                 call = await self.open()
-                for _ in range(repeats):
-                    await self.say(call["id"], texts[number % len(texts)])
+                for each in said(number):
+                    await self.insist("POST", f"/v1/calls/{call['id']}/utterances", each)
                 return call
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number)) for number in range(count)]
-        return [task.result() for task in tasks]
+        return await asyncio.gather(*map(one, range(count)))
 
     async def churn(self, a_second: float, until: float) -> int:
         """Calls that are created, speak a text of their own, are stopped and deleted, until CLOCK_MONOTONIC

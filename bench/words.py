@@ -13,17 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from bench.quantiles import quantiles
 from bench.traffic import PARAGRAPH, VOICE, Callers, texts
 from gateway.listen.process import ReceiverProcess
 from gateway.running import RunningGateway
 
 _FRAME_MS: Final = 20
 _QUIET_SECONDS: Final = 0.3
-
-
-def _quantiles(values: list[float]) -> dict[str, float]:
-    p50, p95, worst = np.quantile(np.array(values), [0.5, 0.95, 1.0])
-    return {"p50": round(float(p50), 1), "p95": round(float(p95), 1), "max": round(float(worst), 1)}
 
 
 async def _first_words(callers: Callers, count: int) -> list[tuple[int, int, float]]:
@@ -58,8 +54,8 @@ async def _measure_first(legs: int, count: int, voice: str) -> dict[str, Any]:
         "voice": voice,
         "legs_speaking": legs,
         "requests": count,
-        "request_to_first_packet_ms": _quantiles(on_the_wire),
-        "api_first_audio_ms": _quantiles([reported for _, _, reported in asked]),
+        "request_to_first_packet_ms": quantiles(on_the_wire),
+        "api_first_audio_ms": quantiles([reported for _, _, reported in asked]),
     }
 
 
@@ -95,9 +91,9 @@ async def _measure_cut(count: int) -> dict[str, Any]:
     return {
         "voice": VOICE,
         "cuts": count,
-        "stop_to_last_whole_packet_ms": _quantiles(whole_ms),
-        "stop_to_faded_packet_ms": _quantiles(faded_ms),
-        "stop_answered_ms": _quantiles([answered for _, _, answered, _ in cuts]),
+        "stop_to_last_whole_packet_ms": quantiles(whole_ms),
+        "stop_to_faded_packet_ms": quantiles(faded_ms),
+        "stop_answered_ms": quantiles([answered for _, _, answered, _ in cuts]),
         "spoken_ms_equals_what_arrived": f"{exact} of {count}",
     }
 

@@ -32,4 +32,3 @@ class Answering:
     def stop(self) -> None:
         """End it and its calls."""
         end(self._process)
-        self._process.wait()

@@ -54,7 +54,8 @@ class Baresip(Peer):
         return found[0] if found else "baresip"
 
     def start(self, work: Work) -> None:
-        self._answering = Answering(work.port, work.folder)
+        answering = Answering(work.port, work.folder)
+        self._beside.callback(answering.stop)
         control = free_port(socket.SOCK_STREAM)
         (work.folder / "config").write_text(
             _CONFIG.format(port=free_port(), legs=work.legs + 1, wav=work.recording.wav, control=control)
@@ -63,8 +64,9 @@ class Baresip(Peer):
         (work.folder / "contacts").touch()
         self.launch([program("baresip", "baresip-core"), "-4", "-f", str(work.folder)], work.folder)
         with self._connected(control) as sock:
-            for _ in range(work.legs):
-                order = json.dumps({"command": "dial", "params": f"sip:x@{self._answering.place}"}).encode()
+            for asked in range(work.legs):
+                work.in_time(asked)
+                order = json.dumps({"command": "dial", "params": f"sip:x@{answering.place}"}).encode()
                 sock.sendall(b"%d:%s," % (len(order), order))  # a netstring
                 answer = sock.recv(65536)
                 if not answer:
@@ -81,7 +83,3 @@ class Baresip(Peer):
                 if time.monotonic() > deadline:
                     raise Failed(f"its control port does not open: {self.said()}") from error
                 time.sleep(0.1)
-
-    def stop(self) -> None:
-        super().stop()
-        self._answering.stop()

@@ -20,6 +20,7 @@ class Ffmpeg(Peer):
     def start(self, work: Work) -> None:
         ffmpeg = program("ffmpeg", "ffmpeg")
         for number in range(work.legs):
+            work.in_time(number)
             self.launch(
                 [
                     ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-re",

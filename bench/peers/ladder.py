@@ -2,13 +2,16 @@
 
 A rung is held when every leg is heard, at most 0.1 % of its packets are missing, the gap error's p99 is under
 2 ms and the median leg's clock is right to 1,000 ppm (3.6 s in an hour). A rung that is not held is tried once
-more: the machine is not ours alone.
+more: the machine is not ours alone. Every rung ends: it is broken by a peer that dies, does not answer, or has
+not set up its legs in `SETUP_S`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import struct
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,10 +20,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.judge import cpu_seconds, judge, memory_mb
-from bench.machine import stolen_seconds
+from bench.judge import judge
 from bench.peers.peer import OTHER_CPU, Failed, Peer, Recording, Work
 from bench.under_test import default_settings
+from bench.usage import memory_mb
+from bench.window import Watch, Window
 from gateway.listen.analysis import by_ssrc
 from gateway.listen.content import compare, cut
 from gateway.listen.process import ReceiverProcess
@@ -37,10 +41,15 @@ _PROOF_LEGS: Final = 10
 """On rungs no larger than this the receiver keeps the audio, and each leg's is compared with the file."""
 
 FILE_S: Final = 120
+SETUP_S: Final = 90.0
+"""For a rung's legs to be set up and flow: the first of them still plays the file when the last is judged."""
 _AU_MULAW: Final = 1
 _READY_S: Final = 30.0
 _RIGHT: Final = 0.999
 _SETTLE_S: Final = 2.0
+LONGEST_S: Final = FILE_S - SETUP_S - _SETTLE_S
+"""That a rung may be judged."""
+_EDGE_NS: Final = 1_000_000_000
 _TEXT: Final = (
     "This is sentence number {}. Your order has left the warehouse. It should be there in two days. "
 )
@@ -61,19 +70,33 @@ def write_speech(folder: Path) -> Recording:
     return files
 
 
-def climb(peer: Peer, rungs: Sequence[int], seconds: float) -> Iterator[dict[str, Any]]:
-    """Every try: up the rungs, then twice between the highest held and the next. Raises Missing.
+class OutOfTime(Exception):
+    """What a peer is given was used up before it had climbed the ladder: before which rung."""
 
-    Beyond the first that is not held (tried twice) it goes on while all legs are heard, however late.
+
+def climb(
+    peer: Peer, rungs: Sequence[int], seconds: float, most_s: float = math.inf
+) -> Iterator[dict[str, Any]]:
+    """Every try: up the rungs, then twice between the highest held and the next.
+
+    Beyond the first that is not held (tried twice) it goes on while all legs are heard, however late. Raises
+    Missing, and OutOfTime in place of a try that would begin after ``most_s`` seconds.
     """
+    until = time.monotonic() + most_s
     with tempfile.TemporaryDirectory() as folder:
         recording = write_speech(Path(folder))
+
+        def attempt(legs: int) -> dict[str, Any]:
+            if time.monotonic() > until:
+                raise OutOfTime(f"{most_s / 60:g} minutes were over before {legs:,} legs")
+            return rung(peer, legs, seconds, recording)
+
         held, next_up = 0, 0
         for legs in rungs:
-            tried = rung(peer, legs, seconds, recording)
+            tried = attempt(legs)
             yield tried
             if tried.get("receiver_drops") or (tried["broke"] and not next_up):
-                tried = rung(peer, legs, seconds, recording)
+                tried = attempt(legs)
                 yield tried
             if not tried["broke"] and not next_up:
                 held = legs
@@ -85,7 +108,7 @@ def climb(peer: Peer, rungs: Sequence[int], seconds: float) -> Iterator[dict[str
             between = _rounded((held + next_up) / 2)
             if between in (held, next_up):
                 return
-            tried = rung(peer, between, seconds, recording)
+            tried = attempt(between)
             yield tried
             held, next_up = (held, between) if tried["broke"] else (between, next_up)
 
@@ -101,8 +124,9 @@ def rung(peer: Peer, legs: int, seconds: float, recording: Recording) -> dict[st
     row: dict[str, Any] = {"way": peer.name, "legs": legs}
     try:
         return row | _rung(peer, legs, seconds, recording)
-    except (Failed, RuntimeError, TimeoutError) as error:
-        return row | {"carried": False, "broke": [" ".join(str(error).split())]}
+    except (Failed, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        return row | {"carried": False, "broke": [why]}
 
 
 def _rung(peer: Peer, legs: int, seconds: float, recording: Recording) -> dict[str, Any]:
@@ -111,31 +135,27 @@ def _rung(peer: Peer, legs: int, seconds: float, recording: Recording) -> dict[s
         tempfile.TemporaryDirectory() as folder,
         ReceiverProcess("0.0.0.0", [0], record=keep, cpu=OTHER_CPU, realtime=True) as receiver,
     ):
-        work = Work(legs, "127.0.0.1", receiver.local_ports[0], recording, Path(folder))
+        until = time.monotonic() + SETUP_S
+        work = Work(legs, "127.0.0.1", receiver.local_ports[0], recording, Path(folder), until)
         try:
             peer.start(work)
-            _until_flowing(peer, receiver, legs)
-            stolen_s, begin_ns = stolen_seconds(), time.monotonic_ns()
-            before, before_all = cpu_seconds(*peer.pids()), cpu_seconds(*peer.all_pids())
+            _until_flowing(peer, receiver, work)
+            watch = Watch(receiver, {"sender": peer.pids(), "all": peer.all_pids()})
             time.sleep(seconds)
-            took_s = (time.monotonic_ns() - begin_ns) / 1e9
-            used = (cpu_seconds(*peer.pids()) - before) / took_s
-            used_all = (cpu_seconds(*peer.all_pids()) - before_all) / took_s
-            end_ns, stolen_s = time.monotonic_ns(), stolen_seconds() - stolen_s
+            window = watch.end()
             weight = memory_mb(peer.all_pids())
             peer.alive()
             capture = receiver.stop()  # before the sender ends: what is torn down is not judged
         finally:
             peer.stop()
-    packets = capture.packets
-    window = packets[(packets["t_ns"] > begin_ns) & (packets["t_ns"] < end_ns)]
     found = judge(capture, window)
     found |= {
-        "sender_cores": round(used, 3),
-        "all_cores": round(used_all, 3),
-        "cpu_us_a_leg_second": round(1e6 * used / legs, 1),
+        "broke_off": broke_off(capture, window),
+        "sender_cores": window.cores["sender"],
+        "all_cores": window.cores["all"],
+        "cpu_us_a_leg_second": round(1e6 * window.cores["sender"] / legs, 1),
         "memory_mb": round(weight, 1),
-        "stolen_s": round(stolen_s, 2),
+        "stolen_s": window.stolen_s,
         "load_average": os.getloadavg()[0],
     }
     if keep:
@@ -144,18 +164,27 @@ def _rung(peer: Peer, legs: int, seconds: float, recording: Recording) -> dict[s
     return found | {"carried": not not_carried, "broke": not_carried + late}
 
 
-def _until_flowing(peer: Peer, receiver: ReceiverProcess, legs: int) -> None:
+def broke_off(capture: Capture, window: Window) -> int:
+    """Legs of which nothing came in the window's first or last second: `missed` ends with their last packet."""
+    return sum(
+        int(stream["t_ns"].min()) > window.begin_ns + _EDGE_NS
+        or int(stream["t_ns"].max()) < window.end_ns - _EDGE_NS
+        for stream in by_ssrc(window.inside(capture.packets))
+    )
+
+
+def _until_flowing(peer: Peer, receiver: ReceiverProcess, work: Work) -> None:
     """Waits until packets come at nine tenths of the rate they should, then a while longer.
 
     What never gets there is judged all the same, after `_READY_S` (and longer for many legs).
     """
-    deadline = time.monotonic() + _READY_S + legs / 80
+    deadline = min(work.until, time.monotonic() + _READY_S + work.legs / 80)
     before, at = len(receiver), time.monotonic()
     while time.monotonic() < deadline:
         time.sleep(0.5)
         peer.alive()
         count, now = len(receiver), time.monotonic()
-        if (count - before) / (now - at) > 0.9 * 50 * legs:
+        if (count - before) / (now - at) > 0.9 * 50 * work.legs:
             break
         before, at = count, now
     time.sleep(_SETTLE_S)
@@ -168,6 +197,8 @@ def verdict(found: dict[str, Any], legs: int) -> tuple[list[str], list[str]]:
         lost.append(f"the receiver dropped {found['receiver_drops']}: no verdict")
     if found["streams"] != legs:
         lost.append(f"{found['streams']} of {legs} legs heard")
+    if found["broke_off"]:
+        lost.append(f"{found['broke_off']} legs broke off")
     missing = max(found["lost"], found["missed"])
     due = missing + found["packets"]
     if missing > LOSS * due:

@@ -59,12 +59,19 @@ class Work:
     recording: Recording
     folder: Path
     """For logs and whatever a peer needs; gone afterwards."""
+    until: float
+    """When all legs must have been asked for, on CLOCK_MONOTONIC, in seconds."""
+
+    def in_time(self, asked: int) -> None:
+        """Raises Failed when the time is over, after so many legs were asked for."""
+        if time.monotonic() > self.until:
+            raise Failed(f"{asked} of {self.legs} legs could be set up in time")
 
 
 class Peer(ABC):
     """One way to send RTP. `start` returns once all legs are asked for; `stop` may be called at any time.
 
-    `start` raises Missing or Failed.
+    `start` raises Missing, or Failed, no later than some seconds after the time that its work has.
     """
 
     name: ClassVar[str]
@@ -76,6 +83,8 @@ class Peer(ABC):
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[bytes]] = []
         self._logs: list[IO[bytes]] = []
+        self._beside = contextlib.ExitStack()
+        """What ends after the sending processes: whoever they call, their gateway."""
 
     @abstractmethod
     def version(self) -> str:
@@ -98,18 +107,11 @@ class Peer(ABC):
 
     def stop(self) -> None:
         """End what was started."""
-        for process in self._running:
-            end(process)
-        deadline = time.monotonic() + _STOP_S
-        for process in self._running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end(*self._running)
         for log in self._logs:
             log.close()
         self._running, self._logs = [], []
+        self._beside.close()
 
     def alive(self) -> None:
         """Raises Failed where a process has ended that should send."""
@@ -149,10 +151,17 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, where it still runs."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+def end(*processes: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL for those whom that does not end in five seconds."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + _STOP_S
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def program(name: str, package: str) -> str:
@@ -167,7 +176,7 @@ def output(*argv: str) -> str:
     """What a command prints. Raises Missing where it cannot run."""
     try:
         asked = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
-    except OSError as error:
+    except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(f"{argv[0]}: {error}") from error
     return asked.stdout + asked.stderr
 

@@ -46,6 +46,7 @@ class Rtpengine(Peer):
         with _Control(ng) as control:
             self._until_up(control)
             for number in range(work.legs):
+                work.in_time(number)
                 call = {"call-id": f"leg{number}", "from-tag": "a"}
                 sdp = _SDP.format(work.address, work.port)
                 # the other side listens where nobody does; nothing is sent there
@@ -61,7 +62,7 @@ class Rtpengine(Peer):
             try:
                 control.ask({"command": "ping"})
                 return
-            except (ConnectionRefusedError, TimeoutError) as error:
+            except OSError as error:
                 if time.monotonic() > deadline:
                     raise Failed(f"its control port does not answer: {self.said()}") from error
                 time.sleep(0.1)
@@ -73,7 +74,6 @@ class _Control:
     def __init__(self, port: int) -> None:
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.connect(("127.0.0.1", port))
-        self._sock.settimeout(_ANSWER_S)
         self._cookie = 0
 
     def __enter__(self) -> _Control:
@@ -83,10 +83,18 @@ class _Control:
         self._sock.close()
 
     def ask(self, order: dict[str, Any]) -> None:
-        """Raises Failed for a refusal, ConnectionRefusedError and TimeoutError for none."""
+        """Raises Failed for a refusal, ConnectionRefusedError for nobody there, TimeoutError for no answer."""
         self._cookie += 1
-        self._sock.send(b"%d " % self._cookie + bencode(order))
-        answer = self._sock.recv(65536)
+        cookie = b"%d " % self._cookie
+        deadline = time.monotonic() + _ANSWER_S
+        self._sock.send(cookie + bencode(order))
+        answer = b""
+        while not answer.startswith(cookie):  # one that we no longer waited for may still come
+            self._sock.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                answer = self._sock.recv(65536)
+            except TimeoutError as error:
+                raise TimeoutError(f"{order['command']}: no answer within {_ANSWER_S:g} s") from error
         if b"6:result5:error" in answer:
             raise Failed(f"{order['command']}: {answer.decode(errors='replace')[:200]}")
 

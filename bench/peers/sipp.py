@@ -27,19 +27,16 @@ class Sipp(Peer):
         return found[0].rstrip(".")
 
     def start(self, work: Work) -> None:
-        self._answering = Answering(work.port, work.folder)
+        answering = Answering(work.port, work.folder)
+        self._beside.callback(answering.stop)
         scenario = work.folder / "call.xml"
         scenario.write_text(_SCENARIO.read_text().replace("SPEECH", str(work.recording.ulaw)))
         self.launch(
             [
-                program("sipp", "sip-tester"), self._answering.place, "-sf", str(scenario), "-i", "127.0.0.1",
+                program("sipp", "sip-tester"), answering.place, "-sf", str(scenario), "-i", "127.0.0.1",
                 "-p", str(free_port()), "-mi", "127.0.0.1", "-mp", str(free_port()),
                 "-r", str(_CALLS_A_SECOND), "-m", str(work.legs), "-l", str(work.legs), "-nostdin",
                 "-trace_err", "-error_file", str(work.folder / "errors"),
             ],
             work.folder,
         )  # fmt: skip
-
-    def stop(self) -> None:
-        super().stop()
-        self._answering.stop()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
+
+import aiohttp
 
 from bench.peers.peer import OTHER_CPU, SENDER_CPU, Failed, Peer, Recording, Work
 from bench.traffic import Callers
@@ -14,7 +17,6 @@ from gateway.running import RunningGateway
 from gateway.speech.prompt import PromptSource
 from gateway.speech.recipe import Recipe
 
-_AT_ONCE: Final = 16
 _PORTS: Final = "16000-16031"
 
 
@@ -38,25 +40,27 @@ class Voxtrunk(Peer):
         prompts = work.folder / "prompts"
         prompts.mkdir()
         shutil.copy(work.recording.wav, prompts)
-        self._gateway = RunningGateway(
-            cpus=(OTHER_CPU,), media_cpus=SENDER_CPU, other_cpus=OTHER_CPU, rtp_ports=_PORTS,
-            prompts_folder=prompts, max_calls=work.legs + 1, media_limit=1, legs_per_worker=8192,
+        self._gateway = self._beside.enter_context(
+            RunningGateway(
+                cpus=(OTHER_CPU,), media_cpus=SENDER_CPU, other_cpus=OTHER_CPU, rtp_ports=_PORTS,
+                prompts_folder=prompts, max_calls=work.legs + 1, media_limit=1, legs_per_worker=8192,
+            )
         )  # fmt: skip
-        self._gateway.__enter__()
         asyncio.run(self._open(work))
 
     async def _open(self, work: Work) -> None:
         callers = Callers(self._gateway.url, [work.port], apart=True)
-        gate = asyncio.Semaphore(_AT_ONCE)
-
-        async def one() -> None:
-            async with gate:
-                call: dict[str, Any] = await callers.open()
-                path = f"/v1/calls/{call['id']}/utterances"
-                await callers.ask("POST", path, {"prompt": work.recording.wav.stem})
-
+        opening = callers.open_playing(work.legs, work.recording.wav.stem)
         try:
-            await asyncio.gather(*(one() for _ in range(work.legs)))
+            await asyncio.wait_for(opening, work.until - time.monotonic())
+        except TimeoutError as error:
+            times = callers.times
+            raise Failed(
+                f"not all of {work.legs} legs could be set up in time: {len(times.answered_ms)} answers, "
+                f"{times.refused} of them 503"
+            ) from error
+        except aiohttp.ClientError as error:
+            raise Failed(repr(error)) from error
         finally:
             await callers.close()
 
@@ -76,6 +80,3 @@ class Voxtrunk(Peer):
     def alive(self) -> None:
         if self._gateway.process.poll() is not None:
             raise Failed(f"the gateway ended with {self._gateway.process.returncode}")
-
-    def stop(self) -> None:
-        self._gateway.stop()

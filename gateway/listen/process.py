@@ -55,9 +55,11 @@ class ReceiverProcess:
 
     def __len__(self) -> int:
         """RTP packets heard so far."""
-        self._pipe.send("count")
-        count: int = self._answer(_START_TIMEOUT_S)
-        return count
+        return self._ask("count")
+
+    def drops(self) -> int:
+        """Datagrams that the kernel has thrown away so far, for want of buffer."""
+        return self._ask("drops")
 
     def stop(self) -> Capture:
         """Take what is queued, end the process and return all that it heard."""
@@ -74,6 +76,11 @@ class ReceiverProcess:
         if self._process.is_alive():
             self._process.kill()
         self._process.join()
+
+    def _ask(self, what: str) -> int:
+        self._pipe.send(what)
+        number: int = self._answer(_START_TIMEOUT_S)
+        return number
 
     def _answer(self, timeout: float) -> Any:
         if not self._pipe.poll(timeout):
@@ -113,8 +120,9 @@ def _serve(pipe: Connection, receiver: Receiver) -> None:
         time.sleep(GATHER_S)
         if not pipe.poll():
             continue
-        if pipe.recv() == "count":
-            pipe.send(len(receiver))
+        asked = pipe.recv()
+        if asked != "stop":
+            pipe.send(len(receiver) if asked == "count" else receiver.kernel_drops)
             continue
         receiver.drain()
         pipe.send(receiver.capture())

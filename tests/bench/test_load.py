@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bench import load
-from bench.load import Script, Window, account, broken, first_packet_ms
+from bench.load import Script, account, broken, first_packet_ms
+from bench.window import Window
 from gateway.listen.content import FRAME, audible, cut
 from gateway.listen.packets import PACKET
 from gateway.listen.receiver import Capture

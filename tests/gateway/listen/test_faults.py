@@ -5,6 +5,7 @@ import time
 import pytest
 
 from bench.judge import judge
+from bench.window import Window
 from gateway.listen.analysis import analyse
 from gateway.listen.process import ReceiverProcess
 
@@ -49,7 +50,7 @@ def test_each_fault_is_found_in_its_own_stream_and_nowhere_else(rtp, sender):
     assert found[LATE].drift_ms > 55
     assert found[LATE].gap.max_ms > 55
     assert found[FAST].rate_error_ppm == pytest.approx(20_000, abs=3000)  # from 1.5 s on a busy machine
-    every = judge(capture, capture.packets)
+    every = judge(capture, Window(0, time.monotonic_ns()))
     assert (every["lost"], every["duplicates"], every["reordered"]) == (3, 1, 1)
     assert every["missed"] == 3 + 10 - 1
     assert every["streams"] == 7
@@ -59,4 +60,4 @@ def test_nothing_heard_is_an_error_and_no_verdict(sender):
     with ReceiverProcess("127.0.0.1", [0]) as receiver:
         capture = receiver.stop()
     with pytest.raises(RuntimeError, match="heard nothing"):
-        judge(capture, capture.packets)
+        judge(capture, Window(0, time.monotonic_ns()))
