@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 RESULTS: Final = Path(__file__).parent / "results"
+ALIKE: Final = ("cpu", "cores")
+"""Of `describe`: figures of machines that differ in these do not stand beside each other."""
 
 
 def describe() -> dict[str, Any]:

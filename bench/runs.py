@@ -152,7 +152,8 @@ def receiver_command(
 def peers_command(
     only: Annotated[list[str], typer.Option(help=f"Of {', '.join(PEERS)}.")] = list(PEERS),  # noqa: B006
     legs: Annotated[list[int], typer.Option(help="The rungs.")] = list(ladder.RUNGS),  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="How long each rung is judged.")] = 6,
+    seconds: Annotated[float, typer.Option(max=ladder.LONGEST_S, help="How long each rung is judged.")] = 6,
+    minutes: Annotated[float, typer.Option(help="Of each peer; no rung is begun after them.")] = 15,
     as_json: Json = False,
 ) -> None:
     """Who else sends RTP: the same file, core and receiver; legs held, cost, lateness (scripts/peers first)."""
@@ -160,25 +161,30 @@ def peers_command(
     unknown = set(only) - PEERS.keys()
     if unknown:
         raise typer.BadParameter(f"no peer {', '.join(unknown)}: {', '.join(PEERS)}")
-    # who is not measured again stands as he was, with his own time
-    before = machine.kept("peers") or {"figures": {"rows": []}}
-    by_name = {row["peer"]: row for row in before["figures"]["rows"]}
+    # who is not measured again stands as he was, with his own time, if that was on a machine like this one
+    here = machine.describe()
+    before = machine.kept("peers")
+    alike = before is not None and all(before["machine"][what] == here[what] for what in machine.ALIKE)
+    by_name = {row["peer"]: row for row in before["figures"]["rows"]} if before and alike else {}
     rows: list[dict[str, Any]] = []
     for name in only:
         peer = PEERS[name]()
         row: dict[str, Any] = {"peer": name, "way": peer.name, "command": peer.command, "tries": []}
-        row["time"] = machine.describe()["time"]
+        row |= {what: machine.describe()[what] for what in ("time", "commit")}
         rows.append(row)
         by_name[name] = row
         try:
             row["version"] = peer.version()
             with _log.status(peer.name) as status:
-                for tried in ladder.climb(peer, sorted(legs), seconds):
+                for tried in ladder.climb(peer, sorted(legs), seconds, 60 * minutes):
                     row["tries"].append(tried)
                     status.update(f"{peer.name}: {tried['legs']} legs: {'; '.join(tried['broke']) or 'held'}")
                     _log.print(f"{peer.name}: {tried['legs']} legs: {'; '.join(tried['broke']) or 'held'}")
         except Missing as error:
             row["missing"] = str(error)
+        except ladder.OutOfTime as error:
+            row["out_of_time"] = str(error)
+            _log.print(f"{peer.name}: {error}")
         if not as_json:  # what half an hour has measured is not lost in the next minute
             every = [by_name[each] for each in PEERS if each in by_name]
             typer.echo(f"kept in {machine.save('peers', {'rows': every})}")

@@ -15,7 +15,6 @@ from gateway.settings import Settings
 _RUNGS: Final = (50, 400)
 _SECONDS: Final = 4.0
 NOW: Final = "measured now"
-_SAME: Final = ("cpu", "cores")
 
 
 def figures(settings: Settings, voice: str, *, measure: bool, rtf: float | None = None) -> Figures:
@@ -66,7 +65,7 @@ def _kept(name: str) -> dict[str, Any] | None:
     """A result of `bench run NAME`, if it is of a machine like this one."""
     kept = machine.kept(name)
     here = machine.describe()
-    return kept if kept and all(kept["machine"].get(what) == here[what] for what in _SAME) else None
+    return kept if kept and all(kept["machine"].get(what) == here[what] for what in machine.ALIKE) else None
 
 
 def _when(kept: dict[str, Any] | None) -> str:
