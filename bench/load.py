@@ -47,6 +47,7 @@ FIRST_AUDIO_P95_MS: Final = 200.0
 GAP_P99_MS: Final = 2.0
 _LOCUSTFILE: Final = Path(__file__).parent / "locustfile.py"
 _OPENED_A_SECOND: Final = 20  # the locustfile's
+_PATIENCE_S: Final = 20.0  # the locustfile's
 _END_S: Final = 30.0
 
 
@@ -118,7 +119,7 @@ def step(calls: int, seconds: float, compress: float, script: Script) -> dict[st
             watch = Watch(receiver, processes(gateway))
             time.sleep(seconds)
             window = watch.end()
-            ended = callers.wait(_END_S + 180 / compress)
+            ended = callers.wait(_END_S + 180 / compress + _PATIENCE_S)
             if ended not in (0, 1):  # 1: Locust's own way to say that a request or a level failed
                 raise RuntimeError(f"Locust ended with {ended}: {(folder / 'locust.log').read_text()[-400:]}")
             capture = receiver.stop()
@@ -200,6 +201,7 @@ def account(
         "calls": len(notes),
         "sip_calls": sum(note["sip"] for note in notes),
         "failed": sum(bool(note["error"]) for note in notes),
+        **refusals(notes, window),
         "failures": sorted({str(note["error"])[:160] for note in notes if note["error"]})[:5],
         "utterances": len(first_ms) + unheard,
         "fresh": sum(u["fresh"] for note in notes for u in note["utterances"]),
@@ -217,6 +219,13 @@ def account(
     } | received
 
 
+def refusals(notes: Sequence[dict[str, Any]], window: Window) -> dict[str, int]:
+    """503 in the window, and besides: who was refused came again, and what that took is in his first audio."""
+    at = [ns for note in notes for ns in note["refused_ns"]]
+    inside = sum(map(window.holds, at))
+    return {"refused": inside, "refused_besides": len(at) - inside}
+
+
 def first_packet_ms(stream: Records, asked_ns: int) -> float | None:
     """Request to the first packet after it. Between utterances nothing is sent, so it is the utterance's."""
     after = stream["t_ns"][stream["t_ns"] >= asked_ns]
@@ -230,6 +239,8 @@ def broken(row: dict[str, Any]) -> list[str]:
         why.append(f"the receiver dropped {row['receiver_drops']}: no verdict")
     if row["failed"]:
         why.append(f"{row['failed']} of {row['calls']} calls failed: {row['failures'][0]}")
+    if row["refused"]:
+        why.append(f"{row['refused']} requests refused")
     if row["unheard"]:
         why.append(f"{row['unheard']} utterances never began")
     p95 = row["first_audio_ms"]["p95"]

@@ -8,7 +8,8 @@ call of 3 minutes has ten utterances of 5 s; ``--compress 5`` makes calls a fift
 utterances and five times the arrivals, so that as many legs speak and more calls come and go. Half of the texts
 are repeated ones, half are fresh; one utterance in five is cut off by the caller (barge-in). With ``--sip`` half
 of the calls are placed by SIP. A level that is missed is a failure of Locust's, under the type LEVEL; what a
-caller heard is for a receiver to say (`bench.load`), which finds calls and times in ``--journal``.
+caller heard is for a receiver to say (`bench.load`), which finds calls and times in ``--journal``. Who is
+answered 503 comes again when Retry-After says, which is noted there too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ UTTERANCE_S: Final = 5.0
 BARGE_IN: Final = 0.2
 FRESH: Final = 0.5
 _OPENED_A_SECOND: Final = 20
+PATIENCE_S: Final = 20.0
+"""How long one who is refused comes again."""
 _ENDED: Final = ("finished", "stopped", "failed")
 _REPEATED: Final = tuple(
     f"Thank you for holding. You are number {place} in the queue, and an agent will be with you in a moment."
@@ -52,6 +55,12 @@ def _options(parser: Any) -> None:
 
 class CallFailed(Exception):
     """The gateway refused, or did something else than what was asked."""
+
+
+class Refused(CallFailed):
+    """503: not now, but after so many seconds."""
+
+    retry_after = 0.0
 
 
 class Exchange(FastHttpUser):
@@ -111,17 +120,34 @@ class Exchange(FastHttpUser):
             if answer.status_code is None or answer.status_code >= 400 or answer.status_code == 0:
                 said = f"{name}: {answer.status_code} {(answer.text or answer.error or '')!s:.200}"
                 answer.failure(said)
+                if answer.status_code == 503 and "Retry-After" in answer.headers:
+                    refused = Refused(said)
+                    refused.retry_after = float(answer.headers["Retry-After"])
+                    raise refused
                 raise CallFailed(said)
             return json.loads(answer.text)
+
+    def _insist(self, note: dict[str, Any], path: str, name: str, body: Any) -> Any:
+        """POST, and come again as long as that is what one is told to do."""
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self._ask("POST", path, name, body)
+            except Refused as refused:
+                note["refused_ns"].append(time.monotonic_ns())
+                if time.monotonic() + refused.retry_after > give_up:
+                    raise
+                gevent.sleep(refused.retry_after)
 
     def _call(self, number: int, dice: random.Random, done: float) -> None:
         by_sip = bool(self._want.sip) and number % 2 == 0
         note: dict[str, Any] = {"number": number, "sip": by_sip, "utterances": [], "error": None}
+        note["refused_ns"] = []
         note["opened_ns"] = time.monotonic_ns()
         call_id = None
         try:
             order: dict[str, Any] = {"sip": {"to": self._want.sip}} if by_sip else {"rtp": self._target}
-            call = self._ask("POST", "/v1/calls", "open", order | {"silence": "suppress"})
+            call = self._insist(note, "/v1/calls", "open", order | {"silence": "suppress"})
             call_id, note["ssrc"] = call["id"], call["rtp"]["ssrc"]
             if by_sip:
                 self._until_answered(call_id)
@@ -150,16 +176,16 @@ class Exchange(FastHttpUser):
             gevent.sleep(max(0.2, pause_s) * dice.uniform(0.0 if done else 0.5, 1.0 if done else 1.5))
             if time.monotonic() > self._until:
                 return
-            note["utterances"].append(self._utterance(call_id, dice))
+            note["utterances"].append(self._utterance(call_id, note, dice))
 
-    def _utterance(self, call_id: str, dice: random.Random) -> dict[str, Any]:
+    def _utterance(self, call_id: str, note: dict[str, Any], dice: random.Random) -> dict[str, Any]:
         fresh = dice.random() < FRESH
         text = dice.choice(_REPEATED)
         if fresh:
             text = _FRESH.format(dice.randrange(10**6), f"{dice.randrange(1, 12)} {dice.randrange(60):02d}")
         asked_ns = time.monotonic_ns()
         path = f"/v1/calls/{call_id}"
-        said = self._ask("POST", f"{path}/utterances", "say", {"text": text})
+        said = self._insist(note, f"{path}/utterances", "say", {"text": text})
         if dice.random() < BARGE_IN:
             gevent.sleep(dice.uniform(0.5, 0.8 * UTTERANCE_S))
             self._ask("POST", f"{path}/stop", "barge in", {"scope": "all"})

@@ -41,7 +41,7 @@ def call(script, ssrc, text, wait_ms=30, spoken=None):
         "first_audio_ms": 25.0, "underruns": 0,
     }  # fmt: skip
     note = {
-        "number": ssrc, "sip": ssrc % 2 == 0, "ssrc": ssrc, "error": None, "utterances": [said],
+        "number": ssrc, "sip": ssrc % 2 == 0, "ssrc": ssrc, "error": None, "utterances": [said], "refused_ns": [],
         "opened_ns": BEGIN - 1000 * MS, "ended_ns": WINDOW.end_ns + 1000 * MS,
     }  # fmt: skip
     return note, packets, np.frombuffer(octets, np.uint8)
@@ -116,6 +116,17 @@ def test_an_utterance_that_never_began_and_a_call_that_failed(script):
     assert row["missing"] == len(mute[2]) // FRAME
     assert "1 of 2 calls failed: open: 503" in why
     assert "1 utterances never began" in why
+
+
+def test_a_refusal_breaks_it_in_the_window_and_not_while_the_calls_fill_up(script):
+    early, late = call(script, 1, TEXTS[0]), call(script, 2, TEXTS[1])
+    early[0]["refused_ns"] = [BEGIN - 1]
+    row, why = judged(script, early, late)
+    assert (row["refused"], row["refused_besides"], why) == (0, 1, [])
+    late[0]["refused_ns"] = [BEGIN, BEGIN + 5 * MS]
+    row, why = judged(script, early, late)
+    assert (row["refused"], row["refused_besides"]) == (2, 1)
+    assert why == ["2 requests refused"]
 
 
 def test_fewer_calls_than_asked_for_is_no_load(script):
