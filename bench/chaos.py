@@ -257,7 +257,9 @@ async def _chaos(
         await chaos.fill()
         first = _left(stage)
         for blow in blows:
-            falls.append(await chaos.blow(blow))
+            drops = receiver.drops()
+            fall = await chaos.blow(blow)
+            falls.append((fall, receiver.drops() - drops))
             await chaos.fill()
         last = _left(stage)
         for call in (await callers.ask("GET", "/v1/calls?state=open&limit=1000"))["calls"]:
@@ -267,11 +269,11 @@ async def _chaos(
     finally:
         await callers.close()
     capture = await asyncio.to_thread(receiver.stop)
-    rows = [judge(fall, capture.packets) for fall in falls]
+    rows = [judge(fall, capture.packets) | {"receiver_drops": drops} for fall, drops in falls]
     rows.append({"blow": "control killed", "calls": 0} | _kill_control(stage))
     rows.append({
         "blow": "left behind", "calls": chaos.opened, "first": first, "last": last, "closed": empty,
-        "errors": callers.times.errors, "receiver_drops": capture.kernel_drops,
+        "refused": callers.times.refused,
     })  # fmt: skip
     return rows
 
