@@ -441,6 +441,8 @@ def engines_command(
     for voice, runtime in engines.pairs(voices):
         with _log.status(f"{voice} in {runtime}"):
             rows.append(engines.measure(voice, runtime, offered, seconds, OTHER_CPU))
+        told = [f"{name} {rows[-1][name]}" for name in ("rtf", "held", "missing") if name in rows[-1]]
+        _log.print(f"{voice} in {runtime}: {', '.join(told)}")
     _present("engines", rows, as_json)
 
 
