@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.plots import Line, plot
 from bench.tables import measured, source, table
+
+_TELLS_OF_AN_HOUR_S: Final = 1800
 
 
 def chaos(_: Path) -> str:
@@ -54,6 +56,14 @@ def _or_none(value: object) -> object:
     return "–" if value is None else value
 
 
+def _slope(row: dict[str, Any]) -> str:
+    """How memory grew; nothing is said of an hour by a run of minutes."""
+    each = f"along a line of {row['kb_a_call']:g} kB a call"
+    return each + (
+        f", {row['growth_mb_an_hour']:g} MB an hour" if row["seconds"] >= _TELLS_OF_AN_HOUR_S else ""
+    )
+
+
 def soak(pictures: Path) -> str:
     """What calls by the thousand leave behind, and the curve; empty where it was not run."""
     found = measured("soak")
@@ -75,11 +85,12 @@ def soak(pictures: Path) -> str:
         [
             "## Soak\n",
             source("soak"),
-            f"{row['calls']:,} calls in {row['seconds'] / 60:g} minutes, each opened, spoken on, stopped and "
-            f"closed; {len(row['errors'])} errors. Memory grew by {row['growth_mb_an_hour']:g} MB an hour, "
-            f"{row['kb_a_call']:g} kB a call; descriptors {row['descriptors']['first']} at first, "
-            f"{row['descriptors']['after']} after; {row['open_calls_after']} calls and "
-            f"{row['shared_memory_left_kb']:,} kB of shared memory were left.\n",
+            f"{row['calls']:,} calls in the last three quarters of {row['seconds'] / 60:.3g} minutes, each "
+            f"opened, spoken on, stopped and closed; {len(row['errors'])} errors. Memory went from "
+            f"{row['memory_mb']['first']:g} to {row['memory_mb']['last']:g} MB, {_slope(row)}; descriptors "
+            f"{row['descriptors']['first']} at first, {row['descriptors']['after']} after; "
+            f"{row['open_calls_after']} calls and {row['shared_memory_left_kb']:,} kB of shared memory were "
+            "left.\n",
             "![](report/soak.svg)\n",
         ]
     )

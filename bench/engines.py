@@ -3,8 +3,8 @@
 At rest: an utterance at a time, text to mu-law on one core, as the synthesis worker makes it: twenty, or as many
 as half a minute takes. Under load: far more legs of fresh speech than a core can carry are offered to a gateway,
 and admission takes as many as it holds; `held` is how many of them spoke at once, on the mean; `ran_dry` counts
-the packet times that synthesis owed them and did not deliver. `late_packets` are the pacer's, which shares its core
-with the callers here.
+the packet times that synthesis owed them and did not deliver. `late_packets` are the pacer's, which shares its
+core with the callers here.
 """
 
 from __future__ import annotations

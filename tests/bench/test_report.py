@@ -75,6 +75,13 @@ def test_the_whole_report(results, tmp_path):
             US,
             peer("absent", missing="not installed: apt-get install absent"),
             peer("crash", {"broke": ["it ended"], "legs": 10, "carried": False}),
+            peer(
+                "slow",
+                tried(10, 0.4),
+                time="1999",
+                commit="c0ffee",
+                out_of_time="15 minutes were over before 100 legs",
+            ),
         ],
     )
     results(
@@ -126,6 +133,9 @@ def test_the_whole_report(results, tmp_path):
     assert "| absent |" in text
     assert "not installed: apt-get install absent |" in text
     assert "it ended |" in text
+    assert "not broken; 15 minutes were over before 100 legs |" in text
+    assert "slow: 1.0, measured 1999 at c0ffee; `run slow`" in text
+    assert "when each was measured is told below" in text
     assert "| **1,000** | 3,000 |" in text
     assert "heard **5,000 streams**, 250,000 packets a second," in text
     assert "**198 calls at once**, 50 of them speaking, 396 calls a core" in text
