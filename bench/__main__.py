@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import machine, report
-from bench.runs import benches, runs
+from bench.commands import benches, runs
 
 app = typer.Typer(help="Figures that anyone can check.", no_args_is_help=True)
 app.add_typer(runs, name="run")

@@ -7,11 +7,11 @@ from typer.testing import CliRunner
 
 from bench import flame, growth, machine, report
 from bench.__main__ import app
+from bench.commands import benches
 from bench.judge import CURVE
 from bench.peers.verdict import beaten, best, carried, held
 from bench.peers.voxtrunk import Voxtrunk
 from bench.plots import Line, plot
-from bench.runs import benches
 
 
 def tried(legs, p99, cost=100.0, broke=(), carried=True, **more):
