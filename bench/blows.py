@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bench.peers.peer import free_port
 from bench.under_test import workers
 from gateway.running import RunningGateway
 
@@ -31,9 +32,7 @@ class Redis:
     """A Redis server of the bench's own, on a free port; a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port(socket.SOCK_STREAM)
         self._folder = folder
         self.url = f"redis://127.0.0.1:{self._port}/0"
 

@@ -12,7 +12,6 @@ import asyncio
 import csv
 import os
 import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 
 from bench.judge import judge
 from bench.noise import sip_noise
-from bench.peers.peer import OTHER_CPU, SENDER_CPU
+from bench.peers.peer import OTHER_CPU, SENDER_CPU, free_port
 from bench.traffic import PARAGRAPH_SECONDS, VOICE, Callers, texts
 from bench.under_test import processes
 from bench.window import Watch
@@ -40,12 +39,9 @@ async def _sipp(folder: Path, place: str, rtp_port: int, rate: float, count: int
     program = shutil.which("sipp")
     if program is None:
         raise RuntimeError("this bench needs SIPp: apt-get install sip-tester")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        own = probe.getsockname()[1]
     statistics = folder / "statistics.csv"
     process = await asyncio.create_subprocess_exec(
-        program, place, "-sf", str(_SCENARIO), "-i", "127.0.0.1", "-p", str(own), "-r", str(rate),
+        program, place, "-sf", str(_SCENARIO), "-i", "127.0.0.1", "-p", str(free_port()), "-r", str(rate),
         "-m", str(count), "-l", str(count), "-key", "rtp_port", str(rtp_port), "-nostdin", "-trace_stat",
         "-stf", str(statistics), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip

@@ -52,7 +52,7 @@ def pace_command(
         "20000-20031",
     ],
     plain: Annotated[list[int], typer.Option(help="Legs of the plain way, beside it.")] = [100, 500, 2000],  # noqa: B006
-    plain_seconds: Annotated[float, typer.Option(help="How long each of those.")] = 15,
+    plain_seconds: Annotated[float, typer.Option(max=ladder.LONGEST_S, help="How long each of those.")] = 15,
     noise: Annotated[bool, typer.Option(help="Broken messages at the SIP port as well.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +91,7 @@ def priority_command(
 @runs.command("receiver")
 def receiver_command(
     legs: Annotated[list[int], typer.Option(help="Streams of the C loop.")] = [1000, 3000, 5000, 6000, 7000],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="How long each.")] = 10,
+    seconds: Annotated[float, typer.Option(max=ladder.LONGEST_S, help="How long each.")] = 10,
     as_json: Json = False,
 ) -> None:
     """The receiver's own limit: streams that it hears and judges without losing one, and what it costs."""
@@ -152,7 +152,7 @@ def peers_command(
 @runs.command("growth")
 def growth_command(
     legs: Annotated[list[int], typer.Option(help="The rungs.")] = [1, 10, 100, 300, 1000, 2000, 3000, 5000],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="How long each is judged.")] = 10,
+    seconds: Annotated[float, typer.Option(max=ladder.LONGEST_S, help="How long each is judged.")] = 10,
     as_json: Json = False,
 ) -> None:
     """What the gateway costs with more and more legs: processor time and memory."""
