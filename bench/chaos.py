@@ -233,6 +233,9 @@ def _stage(legs: int, folder: Path) -> Iterator[tuple[Stage, ReceiverProcess]]:
             _gateway(faked, log, redis.url) as gateway,
         ):
             yield Stage(gateway, redis, disk, clock, legs, receiver.local_ports), receiver
+    except RuntimeError as error:
+        said = " / ".join((disk / "log").read_text(errors="replace").splitlines()[-2:])
+        raise RuntimeError(f"{error}: {said[-400:]}") from error
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
 
