@@ -22,6 +22,7 @@ class Reader:
 
     def __init__(self, language: Language) -> None:
         self.language = language
+        self._starters = language.starters if language.nouns_capital else frozenset[str]()
         self._digits, self._letters, self._signs = _digits(language), _letters(language), _signs(language)
         # what numbers are read with is loaded now, not in a first utterance
         tuple(self.read("1 +14155550123"))
@@ -52,7 +53,6 @@ class Reader:
 
     def first(self, kinds: Iterable[Kind], text: str, at: int, stop: int) -> list[Reading]:
         """What the first of `kinds` says that knows what begins at `at`."""
-        starters = self.language.starters if self.language.nouns_capital else frozenset[str]()
         for kind in kinds:
             match = kind.pattern.match(text, at, stop)
             if match is not None and (said := kind.say(match)) is not None:
@@ -61,7 +61,7 @@ class Reader:
                 if (
                     match[0].endswith(".")
                     and not said.endswith(".")
-                    and ends_sentence(text, match.end(), starters)
+                    and ends_sentence(text, match.end(), self._starters)
                 ):
                     said += "."  # it ends the sentence, too
                 return [Reading(at, match.end(), said)]
