@@ -57,10 +57,11 @@ _TEXT: Final = (
 
 def write_speech(folder: Path) -> Recording:
     """`FILE_S` seconds of speech: WAV (16 bit, 8 kHz), the mu-law octets that it was decoded from, and .au."""
-    octets, number = b"", 0
-    while len(octets) < FILE_S * LINE_RATE:
-        number += 1
-        octets += encode_text(_TEXT.format(number), None, "PCMU", default_settings())
+    octets, sentences = b"", 25
+    while len(octets) < FILE_S * LINE_RATE:  # in one go: a voice is opened for each
+        text = "".join(_TEXT.format(number) for number in range(1, sentences + 1))
+        octets = encode_text(text, None, "PCMU", default_settings())
+        sentences *= 2
     octets = octets[: FILE_S * LINE_RATE]
     files = Recording(folder / "speech.wav", folder / "speech.ul", folder / "speech.au")
     write_wav(files.wav, decode(Law.PCMU, np.frombuffer(octets, np.uint8)), LINE_RATE)

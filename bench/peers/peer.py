@@ -173,12 +173,15 @@ def program(name: str, package: str) -> str:
 
 
 def output(*argv: str) -> str:
-    """What a command prints. Raises Missing where it cannot run."""
+    """What a command prints. Raises Missing where it cannot run, or prints nothing."""
     try:
         asked = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(f"{argv[0]}: {error}") from error
-    return asked.stdout + asked.stderr
+    said = asked.stdout + asked.stderr
+    if not said.strip():
+        raise Missing(f"{' '.join(argv)} ended with {asked.returncode} and said nothing")
+    return said
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:

@@ -72,7 +72,10 @@ class Voxtrunk(Peer):
         return b"".join(stretch.payload for stretch in source(recipe))
 
     def pids(self) -> list[int]:
-        return [processes(self._gateway)["media"]]
+        media = processes(self._gateway).get("media")
+        if media is None:
+            raise Failed("the gateway has no media worker any more")
+        return [media]
 
     def all_pids(self) -> list[int]:
         return list(processes(self._gateway).values())

@@ -1,6 +1,7 @@
 """The ladder: what counts as held, how it climbs, and one true rung."""
 
 import socket
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from bench.peers import ladder, rtpengine
 from bench.peers.everybody import PEERS
 from bench.peers.paced import Paced
-from bench.peers.peer import Failed, Missing, Peer, Work, program
+from bench.peers.peer import Failed, Missing, Peer, Work, output, program
 from bench.peers.plain import Plain
 from bench.peers.rtpengine import _Control, bencode
 from bench.window import Window
@@ -199,6 +200,15 @@ def test_a_peer_whose_budget_is_over_says_so(monkeypatch):
 def test_a_missing_program_is_named_with_its_package():
     with pytest.raises(Missing, match="apt-get install nosuch-tools"):
         program("nosuch-program", "nosuch-tools")
+
+
+def test_a_program_that_says_nothing_or_hangs_is_missing(monkeypatch):
+    with pytest.raises(Missing, match="ended with 1 and said nothing"):
+        output("false")
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda argv, **more: run(argv, **more | {"timeout": 0.1}))
+    with pytest.raises(Missing, match="timed out"):
+        output("sleep", "5")
 
 
 def test_every_peer_says_what_ran():
