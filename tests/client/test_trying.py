@@ -214,5 +214,6 @@ def test_pauses_grow_to_a_limit():
 
 
 def test_an_error_that_is_no_problem_is_made_one():
+    assert of_answer(503, {"retry-after": "\u00b2"}, b"").retry_after is None, "no number, if a digit"
     made = of_answer(418, {}, b"[]")
     assert (type(made), made.status, made.code) == (Wrong, 418, "http_error")

@@ -23,6 +23,8 @@ _STRANGERS = (
     (b'{"', "JSON"),
 )
 _WAVE = {(1, 16): "pcm", (6, 8): "alaw", (7, 8): "mulaw"}
+_ENDLESS = (0, 0xFFFFFFFF)
+"""What a WAV file that is written as it is made says of its length; others say 2 GB, which do as well."""
 _LARGEST_HEADER = 4096
 _JUDGED_MS = 100
 _LOUD = 0.2
@@ -50,6 +52,8 @@ class Octets:
         self._form, self._expand = form, expand
         self._head: bytes | None = b""
         self._odd = b""
+        self._left: int | None = None
+        """Octets of a WAV file's audio that are yet to come; None when nothing says how many."""
         self._judged: Pcm | None = NOTHING
 
     def read(self, octets: bytes) -> Heard:
@@ -61,6 +65,9 @@ class Octets:
             octets = self._behind_header(self._head)
             if self._head is not None:
                 return Heard(NOTHING)
+        if self._left is not None:
+            octets = octets[: self._left]  # behind it there may be chunks of other things
+            self._left -= len(octets)
         if self._form != "pcm":
             return Heard(self._judge(self._expand(self._form, octets)))
         octets = self._odd + octets
@@ -98,6 +105,8 @@ class Octets:
             )
         self._form, self.rate, self._head = _WAVE[coding, bits], rate, None
         self._check_rate()
+        (size,) = struct.unpack_from("<I", head, data + 4)
+        self._left = None if size in _ENDLESS else size
         return head[data + 8 :]
 
     def _check_rate(self) -> None:

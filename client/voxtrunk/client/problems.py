@@ -113,7 +113,7 @@ def of_answer(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
             status=status, title=f"HTTP {status}", detail=body[:200].decode("utf-8", "replace")
         )
     after = headers.get("retry-after", "")
-    return problem(told, float(after) if after.isdigit() else None)
+    return problem(told, float(after) if after.isascii() and after.isdigit() else None)
 
 
 def of_message(message: Mapping[str, Any]) -> Problem:
