@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pesq")
 
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
-from tts_core.neural.learn import measure, onset, pitch, recipe, train  # noqa: E402
+from tts_core.neural.learn import measure, onset, pitch, prompts, recipe, train  # noqa: E402
 from tts_core.neural.learn.corpus import Corpus  # noqa: E402
 from tts_core.neural.learn.runtime import restore  # noqa: E402
 from tts_core.neural.learn.sentences import spell_number  # noqa: E402
@@ -172,6 +172,45 @@ def test_bands_that_move_alike_cost_nothing_however_loud() -> None:
     spoiled[1, 38:] = torch.randn(22, 40)
     assert envelope(spoiled, mels, mask) < 0.01  # what is padding does not count
     assert envelope(mels[:, :20], mels[:, :20], mask[:, :20]) == 0
+
+
+def test_spectra_are_compared_by_their_shape_as_mcd_is() -> None:
+    from scipy.fft import dct
+
+    from tts_core.neural.frame import MEL_SCALE
+    from tts_core.neural.learn.acoustic import cepstral
+
+    torch.manual_seed(0)
+    made, target, mask = torch.randn(2, 60, 40), 0.1 * torch.randn(2, 60, 40), torch.ones(2, 60, 1)
+    gap = MEL_SCALE * dct((made - target).double().numpy(), norm="ortho", axis=2)[:, :, 1:14]
+    mcd = np.mean(20 / np.log(10) * np.sqrt(np.sum(gap**2, axis=2) / 40))
+    assert abs(20 / np.log(10) * MEL_SCALE * float(cepstral(made, target, mask)) / mcd - 1) < 1e-4
+    assert cepstral(target + 0.5, target, mask) < 2e-3  # how loud a frame is, is no shape
+    target[0, 30:] -= 2.0  # 43 dB below
+    made[0, 30:] += 100 * torch.randn(30, 40)
+    mask[1, 20:], made[1, 20:] = 0, 100 * torch.randn(40, 40)
+    heard = torch.cat((made[0, :30], made[1, :20])), torch.cat((target[0, :30], target[1, :20]))
+    alone = cepstral(heard[0][None], heard[1][None], torch.ones(1, 50, 1))
+    assert torch.isclose(cepstral(made, target, mask), alone)
+
+
+def test_german_is_measured_with_the_same_sentences_whatever_the_lesson(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tts_core.neural.learn.sentences import sentences
+
+    if not Path("/usr/share/dict/ngerman").exists():
+        pytest.skip("/usr/share/dict/ngerman is missing")
+    assert len(set(prompts.GERMAN_MADE_UP)) == 60
+    would_be_learned = tuple(itertools.islice(sentences("de", 0), 60))
+    monkeypatch.setattr(prompts, "GERMAN_MADE_UP", would_be_learned)
+    amount = recipe.Amount(clauses=3000, prose=0, timed=500, held_out=60)
+    lessons = [recipe._made_up("de", amount, seed) for seed in (0, 1)]
+    for learn, timed, test in lessons:
+        assert (len(learn), len(timed), len(set(test))) == (3000, 500, 80)
+        assert not {*learn, *timed} & set(test)
+    assert lessons[0][2] == lessons[1][2] == [*would_be_learned, *prompts.GERMAN]
+    assert lessons[0][0] != lessons[1][0]
 
 
 def test_a_dark_voice_is_lifted_where_a_telephone_hears() -> None:

@@ -111,16 +111,19 @@ def _made_up(tag: str, amount: Amount, seed: int) -> tuple[list[str], list[str],
     language = next((one for one in LANGUAGES if one.partition("-")[0] == tag.partition("-")[0]), None)
     if language is None:
         raise CannotTeach(f"sentences are made up in {', '.join(LANGUAGES)}; for {tag} give --texts FILE")
-    made = list(itertools.islice(sentences(language, seed), amount.clauses + amount.timed))
+    kept = set(prompts.GERMAN_MADE_UP)
+    fresh = (text for text in sentences(language, seed) if text not in kept)
+    made = list(itertools.islice(fresh, amount.clauses + amount.timed))
     learn, timed = made[: amount.clauses], made[amount.clauses :]
     if language == "en-us" and amount.prose:
         plain = prose.clauses(english_words(), seed, prose.libraries())
         learn += plain[: amount.prose]
         timed += plain[amount.prose :][: amount.timed]
-    spoken = prompts.GERMAN if language == "de" else prompts.ENGLISH
+    if language == "de":
+        return learn, timed, [*prompts.GERMAN_MADE_UP[: amount.held_out], *prompts.GERMAN]
     known = {*learn, *timed}
     fresh = (text for text in sentences(language, seed + 1) if text not in known)
-    return learn, timed, [*itertools.islice(fresh, amount.held_out), *spoken]
+    return learn, timed, [*itertools.islice(fresh, amount.held_out), *prompts.ENGLISH]
 
 
 def train(
