@@ -41,13 +41,16 @@ def prepare(
         str | None,
         typer.Option(help="the voice that goes on from itself, neural:NAME: it keeps its phonemes"),
     ] = None,
+    library: Annotated[
+        list[Path], typer.Option(help="more Python libraries to read prose in, may be repeated")
+    ] = [],  # noqa: B006
     seed: int = 0,
 ) -> None:
     """Have a teacher say sentences, and cache their features."""
     given = recipe.texts_in(texts) if texts is not None else []
     amount = Amount(clauses, prose, timed, held_out)
     kept = recipe.find_package(start, "neural:NAME or a voice package's folder").folder if start else None
-    recipe.prepare(recipe.find_teacher(teacher, language), given, amount, seed, work, kept)
+    recipe.prepare(recipe.find_teacher(teacher, language), given, amount, seed, work, kept, library)
 
 
 @app.command()

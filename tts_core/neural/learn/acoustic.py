@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,11 @@ from torch.nn import functional
 from tts_core.neural.frame import FEATURES, MEL_CENTRE, MEL_SCALE, MELS
 from tts_core.neural.frontend import PLACES, TONES
 from tts_core.neural.learn.blocks import Block, through
+from tts_core.neural.learn.rhythm import Rhythm
 
 _SHAPE = 1.0  # how much the bands' movement counts
 _DROPPED = 0.1  # share of what a token means that training leaves out
+_DEEPER = 2  # blocks behind the context, of what tells durations
 _SPAN, _STRIDE = 38, 8  # frames over which bands are compared, and how far apart those spans begin
 _STILL = 1e-3  # of a band's magnitudes: a span with less movement than this says nothing
 _TIMBRE = 1.0  # how much the spectrum's shape counts
@@ -25,46 +28,72 @@ _NEAR = 1.0  # how much an error of F0 counts by itself: its square alone is con
 
 @dataclass(frozen=True, slots=True)
 class AcousticSize:
-    """How large the networks are: `timing` is the width of the one that tells durations."""
+    """How large the networks are: `timing` is the width of the one that tells durations.
+
+    Without `rhythm` that one is as voices up to 1.4 (German: 1.2) have it.
+    """
 
     phonemes: int
     channels: int = 160
     timing: int = 96
     encoder: int = 3
     decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
+    rhythm: bool = True
 
 
 class Encoder(nn.Module):
     """What each token means in its clause. Padding is phoneme 0."""
 
-    def __init__(self, phonemes: int, width: int, blocks: int) -> None:
+    def __init__(self, phonemes: int, width: int, blocks: int, dropped: float = 0.0) -> None:
         super().__init__()
+        self.dropped = dropped
         self.phoneme = nn.Embedding(phonemes + 1, width, padding_idx=0)
         self.place = nn.Embedding(PLACES, width)
         self.tone = nn.Embedding(len(TONES), width)
         self.blocks = nn.ModuleList(Block(width, 2, taps=5) for _ in range(blocks))
         self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
 
-    def forward(self, ids: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, rhythm: Rhythm | None = None) -> Tensor:
         """`ids` int64[B, P, 3] to [B, P, C], 0 on padding."""
         mask = (ids[:, :, :1] != 0).to(self.place.weight.dtype)
-        x = (self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])) * mask
+        x = self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])
+        x = (x if rhythm is None else x + rhythm(ids)) * mask
         x = through(self.blocks, x, mask)
-        return functional.dropout(x + self.context(x)[0], _DROPPED, self.training) * mask
+        return functional.dropout(x + self.context(x)[0], self.dropped, self.training) * mask
 
 
 class Timing(nn.Module):
-    """How long each token lasts. It shares nothing with what says how tokens sound, so each can learn alone."""
+    """How long each token lasts. It shares nothing with what says how tokens sound, so each can learn alone.
 
-    def __init__(self, phonemes: int, width: int, blocks: int) -> None:
+    A teacher's trees first ask which phoneme it is, and go other ways for each. So each has factors of its own in
+    the hidden layer, and a row of weights of its own behind it that is added to the one of all.
+    """
+
+    def __init__(self, size: AcousticSize) -> None:
         super().__init__()
-        self.encoder = Encoder(phonemes, width, blocks)
+        width = size.timing
+        self.encoder = Encoder(size.phonemes, width, size.encoder)
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
+        self.rhythm = Rhythm(size.phonemes, width) if size.rhythm else None
+        if size.rhythm:
+            self.deeper = nn.ModuleList(Block(width, 2, taps=5) for _ in range(_DEEPER))
+            self.own = nn.Embedding(size.phonemes + 1, 2 * width)
+            for block in self.deeper:
+                assert isinstance(block, Block)
+                block.still()
+            nn.init.zeros_(self.own.weight)
 
     def forward(self, ids: Tensor) -> Tensor:
         """`ids` int64[B, P, 3] to ln(frames + 1) of each token, [B, P]."""
-        pace: Tensor = self.out(self.encoder(ids)).squeeze(2)
-        return pace
+        x = self.encoder(ids, self.rhythm)
+        if self.rhythm is None:
+            pace: Tensor = self.out(x).squeeze(2)
+            return pace
+        norm, widen, bend, narrow = self.out
+        x = through(self.deeper, x, (ids[:, :, :1] != 0).to(x.dtype))
+        factors, row = self.own(ids[:, :, 0]).chunk(2, dim=2)
+        hidden = bend(widen(norm(x)) * (1 + factors))
+        return narrow(hidden).squeeze(2) + (hidden * row).sum(dim=2)
 
 
 class Acoustic(nn.Module):
@@ -74,16 +103,22 @@ class Acoustic(nn.Module):
         super().__init__()
         self.size = size
         width = size.channels
-        self.encoder = Encoder(size.phonemes, width, size.encoder)
-        self.timing = Timing(size.phonemes, size.timing, size.encoder)
+        self.encoder = Encoder(size.phonemes, width, size.encoder, _DROPPED)
+        self.timing = Timing(size)
         self.where = nn.Linear(4, width)
         self.decoder = nn.ModuleList(Block(width, 2, dilation=step) for step in size.decoder)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, FEATURES)
 
-    def alphabets(self) -> list[nn.Embedding]:
+    def alphabets(self) -> dict[str, nn.Embedding]:
         """The tables that have a row for each phoneme."""
-        return [self.encoder.phoneme, self.timing.encoder.phoneme]
+        named = {"sound": self.encoder.phoneme, "length": self.timing.encoder.phoneme}
+        return named if self.timing.rhythm is None else named | {"own": self.timing.own}
+
+    def tell(self, phonemes: Mapping[str, int]) -> None:
+        """What the networks have to know of the phonemes themselves."""
+        if self.timing.rhythm is not None:
+            self.timing.rhythm.tell(phonemes)
 
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""

@@ -43,6 +43,11 @@ class Block(nn.Module):
         self.narrow = nn.Linear(expansion * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), 0.3))
 
+    def still(self) -> None:
+        """Begin as a block that adds nothing: put behind what has learned already, it changes nothing yet."""
+        nn.init.zeros_(self.narrow.weight)
+        nn.init.zeros_(self.narrow.bias)
+
     @property
     def reach(self) -> int:
         """Frames beyond the one in question that the filter covers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def make(
     stay in the alphabet even if nothing here has them. Raises CannotTeach when nothing to learn or to test is
     left.
     """
-    lessons, testing = list(_say(teacher, learn, "learning")), list(_say(teacher, test, "held out"))
+    lessons, testing = list(_say(teacher.say, learn, "learning")), list(_say(teacher.say, test, "held out"))
     if not lessons or not testing:
         raise CannotTeach(
             f"{teacher.name} said {len(lessons)} clauses to learn from and {len(testing)} to test: too few"
@@ -100,16 +100,16 @@ def make(
         _item(lesson, ids, np.clip(audio * gain, -1, 1), reach)
         for lesson, audio in shown(list(zip((*lessons, *testing), heard, strict=True)), "features")
     ]
-    readings = [_reading(lesson, ids) for lesson in _say(teacher, timed, "durations")]
+    readings = [_reading(lesson, ids) for lesson in _say(teacher.timed, timed, "durations")]
     corpus = Corpus(teacher.name, teacher.language, ids, items, len(testing), readings)
     _save(corpus, folder)
     return corpus
 
 
-def _say(teacher: Teacher, texts: Iterable[str], what: str) -> Iterator[Lesson]:
+def _say(say: Callable[[str], Lesson], texts: Iterable[str], what: str) -> Iterator[Lesson]:
     for text in shown(list(texts), what):
         with contextlib.suppress(NoLesson):
-            yield teacher.say(text)
+            yield say(text)
 
 
 def _loudness(audio: Sequence[Floats]) -> float:

@@ -35,6 +35,10 @@ class VoiceTeacher:
         lasting = np.diff(score.ends, prepend=0)
         return Lesson(text, tuple(phonemes), lasting, lasting.astype(np.float32), audio)
 
+    def timed(self, text: str) -> Lesson:
+        """The same."""
+        return self.say(text)
+
     def audio(self, text: str) -> Floats:
         """The same audio, by itself."""
         return self.say(text).audio

@@ -86,13 +86,20 @@ def texts_in(file: Path) -> list[str]:
 
 
 def prepare(
-    teacher: Teacher, given: Sequence[str], amount: Amount, seed: int, work: Path, start: Path | None = None
+    teacher: Teacher,
+    given: Sequence[str],
+    amount: Amount,
+    seed: int,
+    work: Path,
+    start: Path | None = None,
+    beside: Sequence[Path] = (),
 ) -> None:
     """Have `teacher` say its lesson, and cache it in `work`.
 
     `given` are the texts; without any, those of its recordings are taken, or sentences are made up. `start` is
-    the package of the same voice when it goes on from itself: no sound that it knows is forgotten. Raises
-    CannotTeach when there are none for its language, or when nothing of it can be used.
+    the package of the same voice when it goes on from itself: no sound that it knows is forgotten. `beside` are
+    more folders of Python sources to read prose in. Raises CannotTeach when there are no texts for its language,
+    or when nothing of it can be used.
     """
     if not given and isinstance(teacher, RecordingsTeacher):
         given = teacher.texts
@@ -101,12 +108,14 @@ def prepare(
         rest = given[len(test) :]
         learn, timed = rest[: amount.clauses], rest[amount.clauses :][: amount.timed]
     else:
-        learn, timed, test = _made_up(teacher.language, amount, seed)
+        learn, timed, test = _made_up(teacher.language, amount, seed, beside)
     known = packages.read(start).manifest.phonemes if start is not None else ()
     corpora.make(teacher, learn, test, work / "corpus", timed, known)
 
 
-def _made_up(tag: str, amount: Amount, seed: int) -> tuple[list[str], list[str], list[str]]:
+def _made_up(
+    tag: str, amount: Amount, seed: int, beside: Sequence[Path]
+) -> tuple[list[str], list[str], list[str]]:
     """Clauses to learn, for durations, and to measure with, which are in neither."""
     language = next((one for one in LANGUAGES if one.partition("-")[0] == tag.partition("-")[0]), None)
     if language is None:
@@ -116,7 +125,7 @@ def _made_up(tag: str, amount: Amount, seed: int) -> tuple[list[str], list[str],
     made = list(itertools.islice(fresh, amount.clauses + amount.timed))
     learn, timed = made[: amount.clauses], made[amount.clauses :]
     if language == "en-us" and amount.prose:
-        plain = prose.clauses(english_words(), seed, prose.libraries())
+        plain = prose.clauses(english_words(), seed, [*prose.libraries(), *beside])
         learn += plain[: amount.prose]
         timed += plain[amount.prose :][: amount.timed]
     if language == "de":

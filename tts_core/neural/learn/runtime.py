@@ -36,7 +36,8 @@ def restore(package: Package) -> tuple[Acoustic, Vocoder]:
 
 
 def _networks(held: dict[str, Tensor], phonemes: int) -> tuple[Acoustic, Vocoder]:
-    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
+    size = AcousticSize(phonemes, rhythm=any(name.startswith("acoustic.timing.rhythm.") for name in held))
+    model, vocoder = Acoustic(size), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
             name.removeprefix(prefix): value.float()

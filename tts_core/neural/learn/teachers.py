@@ -6,6 +6,7 @@ phonemes, a pause), the frame in which it ends. Lessons whose sounds do not matc
 
 from __future__ import annotations
 
+import functools
 import io
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from scipy.io import wavfile
 from tts_core.neural.frame import HOP, RATE, Floats
 from tts_core.neural.frontend import clean_phonemes
 from tts_core.neural.learn.align import align
+from tts_core.neural.learn.flite_library import FliteLibrary
 from tts_core.neural.phonemes import Phoneme, PhonemeReader
 
 LEAD_MS, TAIL_MS = 30, 60  # the silence that stays at both ends
@@ -61,6 +63,10 @@ class Teacher(Protocol):
         """Say one clause. Raises NoLesson."""
         ...
 
+    def timed(self, text: str) -> Lesson:
+        """The same lesson for its durations alone: its audio may be silence."""
+        ...
+
     def audio(self, text: str) -> Floats:
         """Say anything: float32[n] at 8 kHz, as the teacher alone would."""
         ...
@@ -91,6 +97,21 @@ class FliteTeacher:
     def say(self, text: str) -> Lesson:
         """flite's audio of `text`, its leading and trailing pauses trimmed."""
         names, ends, rate, pcm = self._flite(text)
+        return self._lesson(text, names, ends, _narrow(pcm, rate))
+
+    def timed(self, text: str) -> Lesson:
+        """Without flite's audio, a tenth of the time. Raises CannotTeach when its libraries are not beside it."""
+        try:
+            names, ends = self._library.phones(text)
+        except OSError as error:
+            raise CannotTeach(f"flite's libraries cannot be loaded: {error}") from error
+        return self._lesson(text, names, ends, np.zeros(0, np.float32))
+
+    @functools.cached_property
+    def _library(self) -> FliteLibrary:
+        return FliteLibrary(self.voice)
+
+    def _lesson(self, text: str, names: list[str], ends: list[float], audio: Floats) -> Lesson:
         phonemes = clean_phonemes(self._reader.names(text))
         inner = slice(1, len(names) - 1)  # flite pauses at both ends
         if not phonemes or len(names) < 3 or names[0] != "pau" or names[-1] != "pau":
@@ -99,7 +120,7 @@ class FliteTeacher:
         if found.cost > _MOST_COST * len(phonemes):
             raise NoLesson(f"flite and espeak read {text!r} differently")
         seconds = [ends[0], *(ends[end] for end in found.ends)]
-        return lesson(text, phonemes, seconds, _narrow(pcm, rate))
+        return lesson(text, phonemes, seconds, audio)
 
     def audio(self, text: str) -> Floats:
         """flite's audio of `text` with its pauses."""
@@ -138,6 +159,10 @@ class EspeakTeacher:
         end = raw[last + 1].sample if last + 1 < len(raw) else len(pcm)
         seconds = [one.sample / rate for one in phonemes] + [end / rate]
         return lesson(text, phonemes, seconds, _narrow(pcm, rate))
+
+    def timed(self, text: str) -> Lesson:
+        """The same."""
+        return self.say(text)
 
     def audio(self, text: str) -> Floats:
         """espeak's audio of `text` with its pauses."""

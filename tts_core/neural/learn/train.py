@@ -75,6 +75,7 @@ def train(
     if start is not None:
         begin_from(start, model, vocoder, corpus.phonemes)
         (work / _ORIGINS).write_text(json.dumps(_owed(start)))
+    model.tell(corpus.phonemes)
     dice = np.random.default_rng(seed)
     _Run("vocoder", vocoder, stages["vocoder"], work).go(_vocoder_step(vocoder, _real(corpus.training), dice))
     _Run("acoustic", model, stages["acoustic"], work).go(_acoustic_step(model, corpus.training, dice))
@@ -144,9 +145,10 @@ def begin_from(start: Path, model: Acoustic, vocoder: Vocoder, phonemes: dict[st
                 found = theirs.state_dict().get(name)
                 if found is not None and found.shape == value.shape:
                     value.copy_(found)
-        for mine, given in zip(model.alphabets(), held.alphabets(), strict=True):
+        mine, given = model.alphabets(), held.alphabets()
+        for table in mine.keys() & given.keys():
             for name, index in phonemes.items():
-                mine.weight[index] = given.weight[nearest(name, known)]
+                mine[table].weight[index] = given[table].weight[nearest(name, known)]
 
 
 def predict(model: Acoustic, item: Item) -> Floats:

@@ -1,0 +1,106 @@
+"""Durations know where a token lies in its word and phrase, and flite's own trees teach them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tts_core.neural import package as packages  # noqa: E402
+from tts_core.neural.engine import SHIPPED  # noqa: E402
+from tts_core.neural.frontend import alphabet  # noqa: E402
+from tts_core.neural.learn import corpus as corpora  # noqa: E402
+from tts_core.neural.learn import prose, recipe, train  # noqa: E402
+from tts_core.neural.learn.acoustic import Acoustic, AcousticSize  # noqa: E402
+from tts_core.neural.learn.flite_library import FliteLibrary  # noqa: E402
+from tts_core.neural.learn.recipe import Amount  # noqa: E402
+from tts_core.neural.learn.rhythm import Rhythm  # noqa: E402
+from tts_core.neural.learn.runtime import restore  # noqa: E402
+from tts_core.neural.learn.teachers import FliteTeacher  # noqa: E402
+from tts_core.neural.learn.vocoder import Vocoder  # noqa: E402
+
+TEXT = "Your customer record, please, or seventeen others."
+needs_flite = pytest.mark.skipif(not shutil.which("flite"), reason="flite is missing")
+IDS = alphabet(["t", "s", "a", "i:", "n"])
+
+
+def ids(*words: str) -> torch.Tensor:
+    """Tokens of words of phonemes such as "t 'a s"; "_" is a pause; `'` marks the primary stress."""
+    rows = []
+    for word in words:
+        for place, name in enumerate(word.split()):
+            stress = 2 if name.startswith("'") else 0
+            begins = int(place == 0 and (word != "_" or len(rows) > 0))
+            rows.append((IDS[name.removeprefix("'")], stress * 2 + begins, 0))
+    return torch.tensor([rows])
+
+
+def test_syllables_phonemes_stresses_and_words_are_counted() -> None:
+    rhythm = Rhythm(len(IDS), 4)
+    rhythm.tell(IDS)
+    # ta'sti: | an _ | si: |, pauses at both ends
+    counted = rhythm.counts(ids("_", "t a s t 'i:", "a n", "_", "s 'i:", "_"))[0].tolist()
+    assert counted[1] == [0, 0, 2, 4, 0, 0, 1, 3, 1, 1]  # the first t
+    assert counted[3] == [1, 2, 1, 2, 1, 0, 2, 2, 1, 1]  # the s
+    assert counted[5] == [1, 4, 0, 0, 1, 0, 2, 1, 0, 1]  # 'i:, itself not counted
+    assert counted[7] == [1, 1, 0, 0, 3, 1, 3, 0, 0, 0]  # the n: nothing of what follows the pause
+    assert counted[9] == [0, 0, 1, 1, 0, 0, 1, 1, 1, 0]  # the s: nothing of what came before it
+
+
+def test_padding_is_not_counted() -> None:
+    rhythm = Rhythm(len(IDS), 4)
+    rhythm.tell(IDS)
+    torch.nn.init.normal_(rhythm.more.weight)
+    short, long = ids("_", "t 'a", "_"), ids("_", "t 'a", "s i: n", "_", "t i:", "_")
+    padded = torch.nn.functional.pad(short, (0, 0, 0, long.shape[1] - short.shape[1]))
+    together = rhythm(torch.cat((padded, long)))
+    assert torch.allclose(together[0, : short.shape[1]], rhythm(short)[0])
+    assert torch.allclose(together[1], rhythm(long)[0])
+
+
+def test_a_voice_from_before_speaks_as_it_did_and_is_where_others_begin() -> None:
+    held, _ = restore(packages.read(SHIPPED / "de-espeak"))
+    assert held.timing.rhythm is None
+    names = packages.read(SHIPPED / "de-espeak").manifest.phonemes
+    model = Acoustic(AcousticSize(len(names)))
+    train.begin_from(SHIPPED / "de-espeak", model, Vocoder(), names)
+    model.tell(names)
+    model.eval()
+    some = torch.stack((torch.arange(2, 40), torch.arange(38) % 6, torch.zeros(38, dtype=torch.int64)), dim=1)
+    with torch.no_grad():
+        assert torch.allclose(model.timing(some[None]), held.timing(some[None]), atol=1e-6)
+
+
+@needs_flite
+def test_flites_trees_say_what_flite_does() -> None:
+    said = subprocess.run(
+        ["flite", "-voice", "slt", "-psdur", "-t", TEXT, "-o", "/dev/null"], capture_output=True, check=True
+    )
+    marks = [mark.split(":") for mark in said.stdout.decode().split()]
+    names, ends = FliteLibrary("slt").phones(TEXT)
+    assert names == [name for name, _ in marks]
+    assert np.allclose(ends, [float(end) for _, end in marks], atol=6e-4)  # it prints milliseconds
+
+
+@needs_flite
+def test_durations_alone_are_those_of_the_lesson() -> None:
+    teacher = FliteTeacher("slt")
+    timed, whole = teacher.timed(TEXT), teacher.say(TEXT)
+    assert timed.phonemes == whole.phonemes
+    assert np.allclose(timed.exact, whole.exact, atol=0.11)
+    assert not timed.audio.any()
+
+
+@needs_flite
+def test_prose_is_read_in_more_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prose, "libraries", lambda: [])  # they take a minute
+    (tmp_path / "zebra.py").write_text('"""Nobody ever sold a purple garden."""\n')
+    teacher = FliteTeacher("slt")
+    recipe.prepare(teacher, (), Amount(2, 1, 2, 2), 0, tmp_path / "work", None, [tmp_path])
+    said = corpora.load(tmp_path / "work" / "corpus").training
+    assert "Nobody ever sold a purple garden." in [each.text for each in said]
