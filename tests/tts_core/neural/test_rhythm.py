@@ -99,8 +99,13 @@ def test_durations_alone_are_those_of_the_lesson() -> None:
 @needs_flite
 def test_prose_is_read_in_more_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prose, "libraries", lambda: [])  # they take a minute
+    (tmp_path / "data.noun").write_text(
+        '00 | a gloss; "no zebra was sold"; "the purple zebra ran, he said"\n'
+    )
     (tmp_path / "zebra.py").write_text('"""Nobody ever sold a purple garden."""\n')
     teacher = FliteTeacher("slt")
-    recipe.prepare(teacher, (), Amount(2, 1, 2, 2), 0, tmp_path / "work", None, [tmp_path])
+    recipe.prepare(teacher, (), Amount(2, 9, 2, 2), 0, tmp_path / "work", None, [tmp_path])
     said = corpora.load(tmp_path / "work" / "corpus").training
-    assert "Nobody ever sold a purple garden." in [each.text for each in said]
+    texts = [each.text for each in said]
+    assert "Nobody ever sold a purple garden." in texts
+    assert "No zebra was sold." in texts

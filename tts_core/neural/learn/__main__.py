@@ -42,7 +42,7 @@ def prepare(
         typer.Option(help="the voice that goes on from itself, neural:NAME: it keeps its phonemes"),
     ] = None,
     library: Annotated[
-        list[Path], typer.Option(help="more Python libraries to read prose in, may be repeated")
+        list[Path], typer.Option(help="more Python libraries, or WordNet's folder, to read prose in")
     ] = [],  # noqa: B006
     seed: int = 0,
 ) -> None:

@@ -2,6 +2,8 @@
 
 Templates repeat themselves; prose has the rhythm that durations and melody are learned from. Only sentences of
 dictionary words are taken, without numbers or code, and they are read from the interpreter at hand, not copied.
+WordNet's examples of how a word is used are nearer to what people say, where its files are at hand (Debian's
+wordnet-base).
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from tts_core.clauses import split
 
 _SENTENCE = re.compile(r"(?<=[.?!] )[A-Z][a-z]*(?:,? [A-Za-z'-]+){3,17}[.?!](?= )")
 _WORD = re.compile(r"[A-Za-z'-]+")
+_EXAMPLE = re.compile(r'"([A-Za-z][A-Za-z\' ,-]+[.?!]?)"')
+_WORDNET = ("data.adj", "data.adv", "data.noun", "data.verb")
 _MARKUP = re.compile(r"[*`\"]")
 
 
@@ -33,10 +37,15 @@ def libraries() -> list[Path]:
 def clauses(known: frozenset[str], seed: int, folders: Sequence[Path]) -> list[str]:
     """Every clause of the docstrings in `folders` of Python sources, the words all `known` (lower case).
 
+    Of a folder with WordNet's files, those of its examples.
+
     The order is the seed's; what is found follows from the libraries' versions.
     """
     found: set[str] = set()
     for folder in folders:
+        for name in _WORDNET:
+            if (folder / name).is_file():
+                found.update(_sentences(" ".join(_examples(folder / name)), known))
         for file in sorted(folder.rglob("*.py")):
             if not _LEFT_OUT & set(file.relative_to(folder).parts):
                 for text in _docstrings(file):
@@ -44,6 +53,12 @@ def clauses(known: frozenset[str], seed: int, folders: Sequence[Path]) -> list[s
     spoken = [clause for text in sorted(found) for clause in _clauses(text)]
     random.Random(f"prose {seed}").shuffle(spoken)
     return list(dict.fromkeys(spoken))
+
+
+def _examples(file: Path) -> Iterator[str]:
+    """As sentences: most of them have neither a capital nor a full stop."""
+    for text in _EXAMPLE.findall(file.read_text("utf-8")):
+        yield text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
 
 
 def _docstrings(file: Path) -> Iterator[str]:
