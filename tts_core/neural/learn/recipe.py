@@ -166,14 +166,16 @@ def deliver(
 
     corpus = corpora.load(work / "corpus")
     model, vocoder = training.load(corpus, work)
-    onset.settle(vocoder, corpus.training[:_HEARD])
+    minutes = training.spent(work)
+    if minutes["vocoder"] or minutes.get("tune"):  # one that learned nothing stays what it was
+        onset.settle(vocoder, corpus.training[:_HEARD])
     export.halved(model)
     export.halved(vocoder)
     folder.mkdir(parents=True, exist_ok=True)
     for notice in sorted(_NOTICES.glob("*.txt")):  # a voice owes what its teacher and its start owe
         if any(notice.stem in origin for origin in (corpus.teacher, *training.origins(work))):
             shutil.copy(notice, folder / f"NOTICE-{notice.name}")
-    metrics = measure.report(model, vocoder, corpus.testing) | {"minutes": training.spent(work)}
+    metrics = measure.report(model, vocoder, corpus.testing) | {"minutes": minutes}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     about = export.About(name, version, corpus.language, gender, description, corpus.teacher, licence)
     export.export(model, vocoder, corpus.phonemes, about, folder)
