@@ -296,13 +296,6 @@ class Settings(BaseSettings):
     media_nice: int = Field(
         -10, ge=-20, le=19, description="Their niceness, where that is permitted and real time is not"
     )
-    synthesis_nice: int = Field(
-        -5,
-        ge=-20,
-        le=19,
-        description="The niceness of synthesis workers, where permitted: speech that is heard comes before "
-        "new requests",
-    )
     drain_seconds: float = Field(30, ge=0, description="How long SIGTERM lets calls finish")
 
     # -- speech

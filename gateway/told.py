@@ -54,7 +54,6 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redis_speech_octets: int
     redis_speech_seconds: int
     redis_url: str | None
-    synthesis_nice: int
     synthesis_workers: int
     voices_folder: Path
     warm_in_background: bool

@@ -49,7 +49,6 @@ from gateway.messages.media import (
     SendDigits,
     ToMedia,
 )
-from gateway.priority import take_niceness
 from gateway.ring import RingBlock
 from gateway.settling import settle
 from gateway.told import Told, told
@@ -249,7 +248,10 @@ def _take_priority(settings: Told) -> None:
             return
         except PermissionError:
             log.info("no real-time priority: not permitted here (CAP_SYS_NICE, or ulimit -r)")
-    take_niceness(settings.media_nice, "media_nice")
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, settings.media_nice)
+    except PermissionError:
+        log.info("niceness left as it is: media_nice %d is not permitted here", settings.media_nice)
 
 
 async def _main(arguments: argparse.Namespace) -> None:

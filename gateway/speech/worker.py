@@ -39,7 +39,6 @@ from gateway.messages.synthesis import (
     VoicesRenewed,
 )
 from gateway.messages.work import SynthesisStatistics
-from gateway.priority import take_niceness
 from gateway.ring import RingBlock
 from gateway.settling import settle
 from gateway.speech import gpu
@@ -357,7 +356,6 @@ async def _main(arguments: argparse.Namespace) -> None:
     logs.configure(settings.log_level, settings.log_json, f"synthesis-{arguments.index}")
     if settings.other_cpus:
         os.sched_setaffinity(0, settings.other_cpus)
-    take_niceness(settings.synthesis_nice, "synthesis_nice")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # control lets speech finish; its death ends the link
     sys.setswitchinterval(_SWITCH_S)
