@@ -20,6 +20,7 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.collect()  # what is frozen counts no more when it is reckoned whether a full look is due
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):  # glibc's; other C libraries give back by themselves
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
