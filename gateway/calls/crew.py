@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gateway import logs, told
 from gateway.calls.booth import Booth
 from gateway.calls.busy import Busy
+from gateway.calls.cores import Cores
 from gateway.calls.demand import Demand
 from gateway.calls.rows import Rows
 from gateway.calls.seat import LegSeat
@@ -188,6 +190,7 @@ class Crew:
         """What the workers log at least, those that are yet to be started, too."""
         self._settings = settings
         self._commands = tuple(media_command), tuple(synthesis_command)
+        self._cores = Cores(len(os.sched_getaffinity(0)), settings.synthesis_workers)
         self._running: list[Worker] = []
         self.media: tuple[MediaSeat, ...] = ()
         self.synthesis: tuple[SynthesisSeat, ...] = ()
@@ -258,9 +261,14 @@ class Crew:
         return any(worker.failed for worker in self._running)
 
     def look(self) -> None:
-        """Measure what pacing takes; about once a second."""
+        """Measure what pacing and control take; about once a second."""
+        now_ns = time.monotonic_ns()
         for seat in self.media:
-            seat.busy.look(int(seat.ring.counters[Counters.BUSY_US]), len(seat.legs), time.monotonic_ns())
+            seat.busy.look(int(seat.ring.counters[Counters.BUSY_US]), len(seat.legs), now_ns)
+        beside = 0.0 if self._settings.media_cpus else sum(seat.busy.utilisation for seat in self.media)
+        self._cores.look(time.process_time(), beside, now_ns)
+        for writer in self.synthesis:
+            writer.demand.limit = self._settings.synthesis_limit * self._cores.share
 
     def roomiest(self) -> MediaSeat | None:
         """The media seat with the fewest legs whose pacer ticks, with a free row and time for one leg more."""

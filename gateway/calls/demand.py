@@ -30,7 +30,7 @@ class Burden(NamedTuple):
 class Demand:
     """The streams of one worker, and what its voices cost by its newest account.
 
-    ``limit``: the part of its core that may be promised.
+    ``limit``: the part of its core that may be promised now.
     """
 
     def __init__(self, limit: float) -> None:

@@ -75,8 +75,8 @@ class Speech:
         raise Refusal(
             "at_capacity",
             f"The gateway is full: {voice} takes {needed:.3f} of a synthesis worker's core, and "
-            f"{demand.total:.3f} is taken of the {demand.limit:g} that may be promised "
-            "(VOXTRUNK_SYNTHESIS_LIMIT)",
+            f"{demand.total:.3f} is taken of the {demand.limit:.3g} that may be promised "
+            "(VOXTRUNK_SYNTHESIS_LIMIT, less what control takes of cores that they share)",
             retry_after=_FULL_SECONDS,
         )
 
