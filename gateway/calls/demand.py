@@ -1,7 +1,7 @@
 """What a synthesis worker has to do for the legs that it writes for, against what it can. Pure.
 
 A leg asks for one stream of speech at a time: the first of its queue that is not made to its end. A stream takes
-``ratio`` of the worker's core while it lasts, and its first stretch must be made within a second beside all
+``ratio`` of the worker's core while it lasts, and its first stretch must be made within half a second beside all
 others. Who would exceed the limit is refused, so that nobody who speaks is made late. A patient stream comes
 after all others (``gateway.speech.schedule``): it takes no room from them, and gets what they leave.
 """
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from gateway.messages.work import VoiceCost
 from gateway.speech.load import guess
 
-START_S: Final = 1.0
+START_S: Final = 0.5
 """Within which first stretches are to be made, at the worst."""
 
 

@@ -27,7 +27,7 @@ _HORIZON: Final = LOOKAHEAD + CAPACITY
 _RING_OCTETS: Final = CAPACITY * UNIT_OCTETS
 _NOTHING: Final = memoryview(b"")
 _IN_TIME: Final = 100
-"""Units: within a second a first stretch is to be made (``gateway.calls.demand``)."""
+"""Units: what is written in the last second before silence may begin late."""
 
 
 @dataclass(slots=True, eq=False)
