@@ -205,7 +205,7 @@ class Crew:
             for i, ring in enumerate(rings)
         )
         self.synthesis = tuple(
-            SynthesisSeat(index, Demand(settings.synthesis_limit))
+            SynthesisSeat(index, Demand(settings.synthesis_limit, shares=settings.cache_octets > 0))
             for index in range(settings.synthesis_workers)
         )
         self.booth = Booth(len(rings), settings.doors_max, hooks.from_media, hooks.look)

@@ -3,13 +3,14 @@
 A leg asks for one stream of speech at a time: the first of its queue that is not made to its end. A stream takes
 ``ratio`` of the worker's core while it lasts, and its first stretch must be made within half a second beside all
 others. Who would exceed the limit is refused, so that nobody who speaks is made late. A patient stream comes
-after all others (``gateway.speech.schedule``): it takes no room from them, and gets what they leave.
+after all others (``gateway.speech.schedule``): it takes no room from them, and gets what they leave. Legs that
+say the same are made one stream (``gateway.speech.library``), and count as one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple
 
 from gateway.messages.work import VoiceCost
@@ -20,23 +21,31 @@ START_S: Final = 0.5
 
 
 class Burden(NamedTuple):
-    """A stream of speech in the making. ``begun``: its first stretch is made; ``patient``: see AttachLeg."""
+    """A stream of speech in the making. ``begun``: its first stretch is made; ``patient``: see AttachLeg.
+
+    ``speech``: what is the same for all legs that share it; None when nobody can.
+    """
 
     voice: str
     begun: bool
     patient: bool = False
+    speech: Hashable = None
 
 
 class Demand:
     """The streams of one worker, and what its voices cost by its newest account.
 
-    ``limit``: the part of its core that may be promised now.
+    ``limit``: the part of its core that may be promised now. ``shares``: whether legs that say the same share it.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, *, shares: bool = True) -> None:
         self.limit = limit
+        self._shares = shares
         self.costs: dict[str, VoiceCost] = {}
         self._streams: Counter[Burden] = Counter()
+        self._shared: dict[
+            Burden, list[int]
+        ] = {}  # legs of a shared stream: before its first stretch, and after
 
     def learn(self, costs: Iterable[VoiceCost]) -> None:
         """The worker's newest account."""
@@ -49,8 +58,28 @@ class Demand:
     def change(self, old: Burden | None, new: Burden | None) -> None:
         """A leg asks for ``new`` in the place of ``old``."""
         for burden, by in ((old, -1), (new, 1)):
-            if burden is not None:
-                self._streams[burden] += by
+            if burden is None:
+                continue
+            if self._shares and burden.speech is not None:
+                self._join(burden, by)
+            else:
+                self._streams[burden._replace(speech=None)] += by
+
+    def _join(self, burden: Burden, by: int) -> None:
+        """A leg more or less shares a stream."""
+        stream = burden._replace(begun=False)
+        legs = self._shared.setdefault(stream, [0, 0])
+        before = _asked(stream, legs)
+        legs[burden.begun] += by
+        for asked, more in ((before, -1), (_asked(stream, legs), 1)):
+            if asked is not None:
+                self._streams[asked] += more
+        if not any(legs):
+            del self._shared[stream]
+
+    def _alone(self, burden: Burden | None) -> bool:
+        """Whether nobody else shares what a leg asks for."""
+        return burden is None or sum(self._shared.get(burden._replace(begun=False), ())) < 2
 
     @property
     def total(self) -> float:
@@ -79,7 +108,15 @@ class Demand:
         An idle worker takes one stream of a voice that it can keep up with, however long its first stretch took
         when that was measured: a worker that began on a busy machine would else refuse it for ever.
         """
-        more, taken = self.weight(wanted) - self.weight(beside), self._taken(patient=wanted.patient)
+        more = 0.0 if wanted._replace(begun=False) in self._shared else self.weight(wanted)
+        more -= self.weight(beside) if self._alone(beside) else 0.0
+        taken = self._taken(patient=wanted.patient)
         if more <= 0 or taken + more <= self.limit:
             return True
         return taken == 0 and self.cost(wanted.voice).ratio <= self.limit
+
+
+def _asked(stream: Burden, legs: list[int]) -> Burden | None:
+    """What all legs of a shared stream ask for together: who has its first stretch has it for all."""
+    waiting, begun = legs
+    return Burden(stream.voice, begun > 0, stream.patient) if waiting or begun else None

@@ -206,6 +206,7 @@ class Playlist:
 
     def _code(self, law: Law, ptime_ms: int) -> None:
         self._law: Law = law
+        self.queue.coding = law, ptime_ms
         self._ptime_ms = ptime_ms
         self._packet_units = self._hearing.packet_units = ptime_ms // UNIT_MS
 

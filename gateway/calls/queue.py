@@ -6,7 +6,10 @@ from typing import Final
 
 from gateway.calls import rules
 from gateway.calls.demand import Burden
-from gateway.calls.utterance import Utterance
+from gateway.calls.requests import Say
+from gateway.calls.utterance import Utterance, shareable
+from gateway.messages.base import Law
+from gateway.messages.synthesis import Resume
 
 _KEPT_ENDED: Final = 1000
 """Ended utterances that can still be read."""
@@ -15,12 +18,13 @@ _KEPT_ENDED: Final = 1000
 class Queue(list[Utterance]):
     """In the order of their ends; ``position`` counts those that are to be spoken. ``ended``: newest last.
 
-    ``patient``: see AttachLeg.
+    ``patient``: see AttachLeg. ``coding``: law and packet time.
     """
 
     def __init__(self, patient: bool) -> None:
         super().__init__()
         self.patient = patient
+        self.coding: tuple[Law, int] | None = None
         self.ended: dict[str, Utterance] = {}
 
     def find(self, uid: str) -> Utterance | None:
@@ -41,8 +45,13 @@ class Queue(list[Utterance]):
         """The speech that the worker is to make next; None when all is made, or comes from files."""
         for entry in self:
             if entry.survives and not entry.settled and entry.say.prompt is None:
-                return Burden(entry.voice, entry.begun, self.patient)
+                return self.asking(entry.say, entry.voice, entry.resume)._replace(begun=entry.begun)
         return None
+
+    def asking(self, say: Say, voice: str, resume: Resume | None = None) -> Burden:
+        """What the worker is asked for by this request."""
+        speech = None if resume else shareable(say)
+        return Burden(voice, False, self.patient, speech and (speech, self.coding))
 
     def put(self, index: int, utterance: Utterance) -> None:
         """A new one."""

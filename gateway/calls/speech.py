@@ -13,7 +13,6 @@ from typing import Any, Final, Literal
 from gateway.calls.actions import Glance
 from gateway.calls.call import Call
 from gateway.calls.crew import Crew
-from gateway.calls.demand import Burden
 from gateway.calls.draft import Bounds, Draft
 from gateway.calls.leg import Leg
 from gateway.calls.life import Cause
@@ -62,7 +61,7 @@ class Speech:
         """
         seat, voice = leg.writer, say.voice or leg.call.voice
         playlist, other = leg.call.playlist, self._workers.idlest()
-        wanted = Burden(voice, False, playlist.queue.patient)
+        wanted = playlist.queue.asking(say, voice)
         if seat is None or seat.demand.fits(wanted, leg.burden):
             return
         if other not in (None, seat) and other.demand.fits(wanted, None) and self._registry.legs.move(leg):

@@ -7,7 +7,7 @@ Its life is the table in ``gateway.calls.life``; nothing else changes ``state``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -352,6 +352,16 @@ class Utterance:
         if self.state == "finished" or (self.complete and self.units and self.heard >= self.units):
             return len(self.text)
         return characters(self.text, self.words, self.heard)
+
+
+def shareable(say: Say) -> Hashable:
+    """By what others say the same, beside voice and coding; None when it is nobody else's.
+
+    That is plain text alone; of the rest it is not said here whether their recipes are the same
+    (``gateway.speech.recipe``).
+    """
+    plain = say.text is not None and not (say.ssml or say.pieces or say.draft or say.resume or say.audio)
+    return (say.text, say.rate, say.volume_db, say.lexicons) if plain else None
 
 
 def order(

@@ -55,7 +55,13 @@ def test_more_than_the_limit_is_told_and_nobody_else_fits():
     assert made.fits(Burden("n:fast", False), Burden("n:fast", False))
 
 
-BURDENS = st.none() | st.builds(Burden, st.sampled_from(["n:fast", "n:slow", "x:unknown"]), st.booleans())
+BURDENS = st.none() | st.builds(
+    Burden,
+    st.sampled_from(["n:fast", "n:slow", "x:unknown"]),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, "hello", "goodbye"]),
+)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), BURDENS), max_size=60))
@@ -64,7 +70,11 @@ def test_the_total_is_what_the_legs_ask_for(changes):
     for leg, burden in changes:
         made.change(legs[leg], burden)
         legs[leg] = burden
-        assert made.total == pytest.approx(sum(made.weight(each) for each in legs.values()))
+        here = [each for each in legs.values() if each is not None]
+        shared = {each._replace(begun=False) for each in here if each.speech is not None}
+        asked = [each for each in here if each.speech is None]
+        asked += [each._replace(begun=each._replace(begun=True) in here) for each in shared]
+        assert made.total == pytest.approx(sum(map(made.weight, asked)))
 
 
 def test_a_patient_stream_takes_no_room_from_calls_and_gets_what_they_leave():
@@ -77,6 +87,37 @@ def test_a_patient_stream_takes_no_room_from_calls_and_gets_what_they_leave():
     assert not made.fits(Burden("n:fast", False, patient=True), None)
     made.change(None, Burden("n:fast", True))
     assert made.headroom == pytest.approx(1 - 0.1 / 0.85)
+
+
+def test_legs_that_say_the_same_count_as_one_stream():
+    made = demand()
+    same, other = Burden("n:fast", False, speech="hello"), Burden("n:fast", False, speech="goodbye")
+    for _ in range(100):
+        assert made.fits(same, None)
+        made.change(None, same)
+    assert made.total == pytest.approx(0.1 + 0.06 / START_S)
+    made.change(same, same._replace(begun=True))
+    assert made.total == pytest.approx(0.1), "who has its first stretch has it for all"
+    for _ in range(6):
+        made.change(None, Burden("n:fast", True))
+    assert not made.fits(other, None)
+    assert not made.fits(other, same), "the others still say what this one said"
+    assert made.fits(same, None)
+    assert not made.fits(same._replace(patient=True), None), "another stream"
+    for _ in range(99):
+        made.change(same, None)
+    made.change(same._replace(begun=True), None)
+    assert made.total == pytest.approx(0.6)
+
+
+def test_without_a_cache_nothing_is_shared():
+    made = Demand(0.85, shares=False)
+    made.learn(COSTS)
+    for _ in range(3):
+        made.change(None, Burden("n:fast", True, speech="hello"))
+    assert made.total == pytest.approx(0.3)
+    made.change(Burden("n:fast", True, speech="hello"), None)
+    assert made.total == pytest.approx(0.2)
 
 
 def test_an_idle_worker_takes_one_whatever_its_first_stretch_took():

@@ -405,6 +405,18 @@ async def test_speech_that_there_is_no_room_for_is_refused_unless_it_is_cached_o
         assert first.demand.total > second.demand.total == 0
 
 
+async def test_legs_that_say_the_same_are_one_stream_for_admission(board, peer):
+    (worker,) = board.workers.synthesis
+    assert worker.demand.total == 0
+    calls = [await board.reception.open_call(target(peer)) for _ in range(4)]
+    text = f"All of us say this. {LONG}"
+    said = [await board.speech.say(call.id, say(text)) for call in calls]
+    await until(lambda: all(board.speech.utterance(each.call_id, each.id).begun for each in said))
+    await until(lambda: worker.demand.total == worker.demand.cost("espeak:en-us").ratio)
+    await asyncio.gather(*(board.registry.close_call(call.id) for call in calls))
+    assert worker.demand.total == 0
+
+
 async def test_an_overfull_worker_leaves_legs_to_the_idlest_and_nobody_hears_it(peer):
     async with running(settings(media_workers=1, synthesis_workers=2)) as board:
         first, second = board.workers.synthesis

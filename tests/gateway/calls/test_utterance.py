@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from gateway.calls.life import TERMINAL, TRANSITIONS, Happening, State
 from gateway.calls.requests import Say
-from gateway.calls.utterance import Utterance
-from gateway.messages.synthesis import Described, Laying, MarkAt, Word
+from gateway.calls.utterance import Utterance, order, shareable
+from gateway.messages.synthesis import Described, Laying, MarkAt, Piece, Resume, Word
 from gateway.ring import NEVER
+from gateway.speech.recipe import recipe_of
+from tts_core import Script
 
 
 def utterance(text="", state="queued"):
@@ -188,3 +191,31 @@ def test_an_ended_one_keeps_its_answers_and_drops_the_rest():
         "spoken_text": "one",
         "remaining_text": " two",
     }
+
+
+def test_who_may_share_speech_asks_for_one_recipe():
+    script = Script.from_text("Hello.")
+    plain = Say(requested_ns=0, script=script, text="Hello.")
+    others = [
+        replace(plain, **changed)
+        for changed in (
+            {"requested_ns": 5, "id": "mine", "mode": "replace", "client_state": "x", "words": False},
+            {"text": "Goodbye."},
+            {"rate": 1.2},
+            {"volume_db": -3.0},
+            {"lexicons": ("a.pls",)},
+        )
+    ]
+    recipes = {}
+    for say in (plain, *others):
+        recipe = recipe_of(order(say, "v", 0, 0, 1), "PCMU", 20)
+        assert recipes.setdefault(shareable(say), recipe) == recipe
+    assert len(recipes) == len(set(recipes.values())) == 5
+    for changed in (
+        {"text": None, "ssml": "<speak>Hello.</speak>"},
+        {"text": None, "prompt": "hello.wav"},
+        {"pieces": (Piece(0, "Hello."),)},
+        {"resume": Resume(3, None, 0, 0)},
+        {"audio": (("a", "b"),)},
+    ):
+        assert shareable(replace(plain, **changed)) is None
