@@ -277,6 +277,13 @@ class Group(Columns):
         ring.unfinished.take(rows, out=v["flag"], mode="clip")
         np.logical_and(v["mask"], v["flag"], out=dry)
         np.greater(dry, v["speaking"], out=dry)
+        if dry.any():
+            # the writer may have laid since we looked, and stores ``written`` before the flag that was just read
+            ring.written.take(rows, out=v["written"], mode="clip")
+            np.minimum(v["written"], v["limit"], out=v["written"])
+            np.subtract(v["written"], v["sent"], out=v["available"])
+            np.less(v["available"], self.units, out=new)
+            np.logical_and(dry, new, out=dry)
         if not self._dry and not dry.any():
             return
         np.greater(dry, v["dry_before"], out=new)

@@ -25,6 +25,24 @@ class Full:
         return getattr(self._socket, name)
 
 
+class Laid:
+    """A row's flags, between whose reading and that of the positions the writer lays."""
+
+    def __init__(self, flags, lay):
+        self._flags, self._lay = flags, lay
+
+    def take(self, *where, **how):
+        self._lay()
+        self._lay = lambda: None
+        return self._flags.take(*where, **how)
+
+    def __getattr__(self, name):
+        return getattr(self._flags, name)
+
+    def __setitem__(self, row, value):
+        self._flags[row] = value
+
+
 @pytest.fixture
 def speaking(rig, peer, speech):
     """A rig with a leg that speaks on row 0 and one that is silent on row 1."""
@@ -148,3 +166,17 @@ def test_a_full_socket_is_named_and_a_run_of_lost_packets_is_one(speaking):
     assert statistics.underrun_causes == {"synthesis": 0, "pacer": 0, "socket": 2}
     assert statistics.send_errors >= 7, "many packets, two runs"
     assert causes(speaking, 1) == {}, "only silence was lost"
+
+
+def test_what_is_laid_between_two_looks_of_the_pacer_is_no_underrun(rig, peer, speech):
+    """It has looked how far is laid, then the writer lays and says that more follows, then it reads that."""
+    made, far = rig(), peer()
+    made.open(0, far)
+    made.schedule = Schedule(made.now)
+    writer = Writer(made.ring, 0)
+    assert writer.adopt()
+    run(made, 20)
+    made.ring.unfinished = Laid(made.ring.unfinished, lambda: writer.lay(speech(40), unfinished=True))
+    run(made, 200)
+    assert made.ring.sent[0] > 10
+    assert causes(made) == {}
