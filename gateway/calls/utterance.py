@@ -351,7 +351,9 @@ class Utterance:
             return self._spoken_chars
         if self.state == "finished" or (self.complete and self.units and self.heard >= self.units):
             return len(self.text)
-        return characters(self.text, self.words, self.heard)
+        # what was written and not yet given out touches no word that was heard: it may be the rest of one
+        known = len(self.text) if self.say.draft is None else sum(len(part.text) for part in self.parts)
+        return characters(self.text[:known], self.words, self.heard)
 
 
 def shareable(say: Say) -> Hashable:

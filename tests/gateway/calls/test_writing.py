@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.calls.life import TERMINAL
@@ -84,6 +84,9 @@ def _spoken(entry: Any, units: int, words: list[Any]) -> str:
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@example(
+    ptime=10, operations=[("text", 0, 1), ("flush", 0), ("run", 3), ("text", 0, 1), ("open", "interrupt")]
 )
 @given(ptime=st.sampled_from([10, 20, 30]), operations=st.lists(OPERATION, min_size=5, max_size=60))
 def test_every_character_is_spoken_or_told_as_not_spoken_once(
