@@ -248,9 +248,7 @@ class Group(Columns):
         # the generation first: a writer that takes the row back in between stores ``written`` before it, so
         # what is read second can only be newer
         ring.written_generation.take(rows, out=v["generation"], mode="clip")
-        ring.written.take(rows, out=v["written"], mode="clip")
-        np.minimum(v["written"], v["limit"], out=v["written"])
-        np.subtract(v["written"], v["sent"], out=v["available"])
+        self._look(v)
         np.equal(v["generation"], v["acked"], out=mask)
         np.greater_equal(v["sent"], v["held_from"], out=v["waiting"])
         np.logical_or(v["waiting"], v["speech_waits"], out=v["waiting"])
@@ -268,6 +266,12 @@ class Group(Columns):
             v["dry_before"][...] = False
         return everybody
 
+    def _look(self, v: dict[str, npt.NDArray[Any]]) -> None:
+        """How much is laid and may be sent now."""
+        self.ring.written.take(v["rows"], out=v["written"], mode="clip")
+        np.minimum(v["written"], v["limit"], out=v["written"])
+        np.subtract(v["written"], v["sent"], out=v["available"])
+
     def _find_dry(self, v: dict[str, npt.NDArray[Any]]) -> None:
         """Count underruns among the legs whose ring may be read (``mask``) and that do not speak.
 
@@ -279,9 +283,7 @@ class Group(Columns):
         np.greater(dry, v["speaking"], out=dry)
         if dry.any():
             # the writer may have laid since we looked, and stores ``written`` before the flag that was just read
-            ring.written.take(rows, out=v["written"], mode="clip")
-            np.minimum(v["written"], v["limit"], out=v["written"])
-            np.subtract(v["written"], v["sent"], out=v["available"])
+            self._look(v)
             np.less(v["available"], self.units, out=new)
             np.logical_and(dry, new, out=dry)
         if not self._dry and not dry.any():
