@@ -43,9 +43,8 @@ class Demand:
         self._shares = shares
         self.costs: dict[str, VoiceCost] = {}
         self._streams: Counter[Burden] = Counter()
-        self._shared: dict[
-            Burden, list[int]
-        ] = {}  # legs of a shared stream: before its first stretch, and after
+        # legs of each shared stream: those before its first stretch, and those after
+        self._shared: dict[Burden, list[int]] = {}
 
     def learn(self, costs: Iterable[VoiceCost]) -> None:
         """The worker's newest account."""
@@ -77,9 +76,9 @@ class Demand:
         if not any(legs):
             del self._shared[stream]
 
-    def _alone(self, burden: Burden | None) -> bool:
-        """Whether nobody else shares what a leg asks for."""
-        return burden is None or sum(self._shared.get(burden._replace(begun=False), ())) < 2
+    def alone(self, burden: Burden) -> bool:
+        """Whether nobody else shares the stream that a leg asks for: without the leg it is not made."""
+        return sum(self._shared.get(burden._replace(begun=False), ())) < 2
 
     @property
     def total(self) -> float:
@@ -90,10 +89,8 @@ class Demand:
         """What streams take that come before a ``patient`` one, or another."""
         return sum(n * self.weight(each) for each, n in self._streams.items() if patient or not each.patient)
 
-    def weight(self, burden: Burden | None) -> float:
+    def weight(self, burden: Burden) -> float:
         """The part of the core that one stream takes."""
-        if burden is None:
-            return 0.0
         cost = self.cost(burden.voice)
         return cost.ratio + (0.0 if burden.begun else cost.first_s / START_S)
 
@@ -109,7 +106,8 @@ class Demand:
         when that was measured: a worker that began on a busy machine would else refuse it for ever.
         """
         more = 0.0 if wanted._replace(begun=False) in self._shared else self.weight(wanted)
-        more -= self.weight(beside) if self._alone(beside) else 0.0
+        if beside is not None and self.alone(beside):
+            more -= self.weight(beside)
         taken = self._taken(patient=wanted.patient)
         if more <= 0 or taken + more <= self.limit:
             return True

@@ -48,7 +48,10 @@ class Minder:
                 seat.worker.kill()
 
     def _relieve_the_overfull(self) -> None:
-        """Have the fullest synthesis worker leave legs to the idlest: all those of one that died came to it."""
+        """Have the fullest synthesis worker leave legs to the idlest: all those of one that died came to it.
+
+        Not those that share a stream with others: it would be made for these all the same.
+        """
         living = [seat for seat in self._crew.synthesis if seat.alive]
         fullest = min(living, key=lambda seat: seat.demand.headroom, default=None)
         idlest = self._crew.idlest()
@@ -57,10 +60,11 @@ class Minder:
         if any(leg.call.playlist.writer.moving for leg in fullest.legs):
             return  # what those take that are on their way counts for nobody else yet
         over, room = -fullest.demand.headroom, idlest.demand.headroom
-        making = [leg for leg in fullest.legs if leg.burden is not None]
-        making.sort(key=lambda leg: leg.media.ring.ahead(leg.row), reverse=True)
-        for leg in making[:_MOVED_TOGETHER]:
-            moves = fullest.demand.weight(leg.burden) / fullest.demand.limit
+        demand = fullest.demand
+        making = [(leg, leg.burden) for leg in fullest.legs if leg.burden and demand.alone(leg.burden)]
+        making.sort(key=lambda each: each[0].media.ring.ahead(each[0].row), reverse=True)
+        for leg, burden in making[:_MOVED_TOGETHER]:
+            moves = demand.weight(burden) / demand.limit
             if over <= 0 or moves > room:
                 return
             if self._legs.move(leg):

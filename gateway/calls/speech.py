@@ -60,10 +60,11 @@ class Speech:
         asked only when there is no room.
         """
         seat, voice = leg.writer, say.voice or leg.call.voice
-        playlist, other = leg.call.playlist, self._workers.idlest()
+        playlist = leg.call.playlist
         wanted = playlist.queue.asking(say, voice)
         if seat is None or seat.demand.fits(wanted, leg.burden):
             return
+        other = self._workers.idlest()
         if other not in (None, seat) and other.demand.fits(wanted, None) and self._registry.legs.move(leg):
             return
         if await seat.has_made(order(say, voice, playlist.ring, playlist.row, next(self._keys))):
