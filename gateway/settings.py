@@ -330,7 +330,11 @@ class Settings(BaseSettings):
         0.85, gt=0, le=1, description="Part of a media worker's core that pacing may take before 503"
     )
     synthesis_limit: float = Field(
-        0.85, gt=0, le=1, description="Part of a synthesis worker's core that speech may be promised from"
+        0.85,
+        gt=0,
+        le=1,
+        description="Part of a synthesis worker's core that speech may be promised from, less what control takes "
+        "of cores that they share",
     )
     cache_octets: int = Field(256 * 1024 * 1024, ge=0, description="Memory for encoded speech, per worker")
     providers_file: Folder | None = Field(
