@@ -1,4 +1,7 @@
-"""``voxtrunk bench list | run NAME | report``: benches, their results, and the report on them."""
+"""``voxtrunk bench list | run NAME | report``: benches, their results, and the report on them.
+
+``run`` may be left out.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,9 @@ def list_command() -> None:
 def report_command() -> None:
     """Write bench/REPORT.md and its pictures from bench/results/."""
     typer.echo(f"wrote {report.write()}")
+
+
+app.add_typer(runs)  # without a name of their own, once `all` is among them
 
 
 if __name__ == "__main__":

@@ -472,7 +472,7 @@ def export(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
 )
 def bench(context: typer.Context) -> None:
-    """The benches: `voxtrunk bench list | run NAME | report`."""
+    """The benches: `voxtrunk bench list | run NAME | report`; `run` may be left out."""
     os.execv(sys.executable, [sys.executable, "-m", "bench", *context.args])
 
 
