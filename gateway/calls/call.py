@@ -357,7 +357,7 @@ class Call:
         assert self.cause is None
         self.playlist.advance(glance)
         self.cause, self.sip_end = cause, sip_end
-        self.playlist.drop(rules.survivors(self.playlist.queue), "call_closed", glance)
+        self._drop(rules.survivors(self.playlist.queue), "call_closed", glance)
 
     # -- what the media worker says -----------------------------------------------------------------------
 

@@ -145,6 +145,19 @@ def test_speech_may_be_ducked_while_it_is_not_sure(world, then, state):
     assert utterance.state == state
 
 
+def test_a_call_that_closes_speaks_as_before_at_once_and_not_when_its_leg_may_be_gone(world):
+    world.say(5, barge_in=BargeIn(voice=True, confirm_ms=300, meanwhile="duck"))
+    world.run(3)
+    world.voice("started")
+    world.call.close("closed", world.glance())
+    world.act()
+    assert [mix.gain for mix in world.mixes[1:]] == [1.0]
+    world.idle(2)  # the leg may be closed from here on: the media worker is told no more of it
+    world.call.advance(world.glance())
+    world.act()
+    assert len(world.mixes) == 2
+
+
 def test_holds_of_the_controller_and_the_caller_do_not_undo_each_other(world):
     utterance = world.say(5, barge_in=UNSURE)
     world.run(3)
