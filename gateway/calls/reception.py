@@ -145,11 +145,19 @@ class Reception:
         self, seat: LegSeat, row: int, request: OpenCall, voice: str, address: str, observer: Observer | None
     ) -> Leg | LegRefused | None:
         """Ask the media worker. A leg that opens when nobody waits for it any more is closed again."""
+        answer = self._ask(seat, row, request, voice, address, observer)
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                return await self._ask(seat, row, request, voice, address, observer)
+                return await answer
         except TimeoutError:
+            if not answer.cancelled():  # it came in that moment
+                return answer.result()
             raise Refusal("unavailable", "The media worker does not answer; try again in a second") from None
+        except asyncio.CancelledError:
+            leg = None if answer.cancelled() else answer.result()
+            if isinstance(leg, Leg) and not leg.call.closing:
+                self._registry.begin_closing(leg, "closed")
+            raise
 
     def _ask(
         self, seat: LegSeat, row: int, request: OpenCall, voice: str, address: str, observer: Observer | None

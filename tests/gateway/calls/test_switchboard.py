@@ -255,6 +255,21 @@ async def test_a_leg_that_nobody_waits_for_is_closed_again(board, peer):
     assert len(board.registry.calls()) == before
 
 
+async def test_a_leg_that_opens_in_the_moment_in_which_its_opener_leaves_is_closed_again(board, peer):
+    opened = []
+
+    def leave(call, note):
+        if note.type == "call.opened":
+            opened.append(call)
+            asyncio.get_running_loop().call_soon(asking.cancel)  # before the answer has woken it
+
+    asking = asyncio.create_task(board.reception.open_call(target(peer), leave))
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await until(lambda: opened[0].state == "closed", 5)
+    assert [event.type for event in board.events.after(opened[0].id)] == ["call.opened", "call.closed"]
+
+
 async def test_max_seconds_closes(board, peer):
     call = await board.reception.open_call(target(peer, max_seconds=1))
     await until(lambda: call.state == "closed")
