@@ -8,6 +8,7 @@ memory it wrote to has no writer when another takes over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -89,7 +90,7 @@ class Worker:
         """End a process that hangs; another takes its place."""
         if self.pid is not None and self.alive:
             _log.error("%s (pid %s) hangs and is killed", self.name, self.pid)
-            os.kill(self.pid, signal.SIGKILL)
+            _kill(self.pid)
 
     async def close(self) -> None:
         """End the process: close its link, wait for it, kill it if it does not go."""
@@ -131,17 +132,12 @@ class Worker:
 
     async def _run_once(self) -> int:
         """From start to death; returns the exit status."""
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                "--link",
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), *self._fds),
-                env=self.environment,
-            )
-            theirs.close()
+        try:
+            ours, process = await self._spawn()
+        except OSError as error:  # what it takes, a descriptor or memory, may be there in a moment
+            _log.error("%s cannot be started: %s", self.name, error)
+            return os.EX_OSERR
+        with ours:
             self.pid = process.pid
             try:
                 await self._listen(await Link.open(ours, self._incoming))
@@ -151,6 +147,24 @@ class Worker:
         if was_alive and not self._closing:
             self._on_death()
         return process.returncode or 0
+
+    async def _spawn(self) -> tuple[socket.socket, asyncio.subprocess.Process]:
+        """Our end of a new link, and the process at the other. Raises OSError."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    "--link",
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(), *self._fds),
+                    env=self.environment,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return ours, process
 
     async def _listen(self, link: Link[Message]) -> None:
         """Hand on what the worker says, until it says no more."""
@@ -176,8 +190,14 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
-        os.kill(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         await process.wait()
+
+
+def _kill(pid: int) -> None:
+    """End a process, which may just have ended by itself."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def report_failure(task: asyncio.Task[Any]) -> None:
