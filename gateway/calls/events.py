@@ -148,6 +148,11 @@ class EventLog:
         """What follows this id is new."""
         return f"e_{self._run}_{self._count}"
 
+    @property
+    def oldest_id(self) -> str:
+        """What follows this id is all that is kept."""
+        return f"e_{self._run}_{self._count - len(self._all)}"
+
     def subscribe(
         self, *, call_id: str | None = None, after_id: str | None = None, limit: int = QUEUE_LIMIT
     ) -> Subscription:

@@ -129,7 +129,7 @@ class Node:
             except Refusal:
                 _log.error("events were lost to Redis' consumers: it was away too long")
                 self.gaps += 1
-                last = None
+                last = self._events.oldest_id
                 continue
             with subscription:
                 async for event in subscription:
