@@ -167,13 +167,15 @@ class Take:
         """Queue an utterance (its ``mode`` included). Refusals as ``Speech.say``, and ``permit``'s."""
         self._permit(say.voice or self.call.voice, say.script)
         uid = say.id or f"u_{secrets.token_hex(8)}"
+        taken = uid in self._pending
         self._pending.add(uid)
         try:
             return await self._switchboard.speech.say(
                 self.call.id, replace(say, id=uid, listener=partial(self._told, uid), words=self._words)
             )
         except BaseException:
-            self._pending.discard(uid)
+            if not taken:
+                self._pending.discard(uid)
             raise
 
     async def open_text(

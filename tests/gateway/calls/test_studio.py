@@ -118,6 +118,15 @@ async def test_a_client_is_handed_what_a_telephone_leg_is_sent(board, doors, cod
         assert len(handed) == said.units * UNIT_OCTETS > 6000
 
 
+async def test_an_id_that_is_taken_leaves_the_utterance_that_has_it_pending(doors):
+    async with doors.take("test") as take:
+        await take.say(say(TEXT, id="a"))
+        with pytest.raises(Refusal, match="'a'"):
+            await take.say(say("Again.", id="a"))
+        assert take.pending == {"a"}
+        assert len(b"".join([octets async for octets in take])) > 6000
+
+
 async def test_what_is_told_stands_where_it_is_said(board, doors):
     async with doors.take("test") as take:
         said = [await take.say(say("One, two.", id="a")), await take.say(say("Three.", id="b"))]
