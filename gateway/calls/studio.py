@@ -133,7 +133,7 @@ class Take:
         self._words = words
         self._asked = asked
         self._call: Call | None = None
-        self._items: deque[bytes | Told] = deque()
+        self._items: deque[tuple[str, bytes | Told]] = deque()  # each with the utterance that it is of
         self._octets = 0
         self._full = False
         self._news = asyncio.Event()
@@ -210,7 +210,7 @@ class Take:
 
     async def clear(self, uid: str) -> list[Utterance]:
         """Take back what was not handed out of it; what waits here goes, too. ``utterance.stopped`` follows."""
-        self._throw_away()
+        self._throw_away(uid)
         return await self._switchboard.speech.clear(self.call.id, uid)
 
     async def stop(self) -> list[Utterance]:
@@ -218,9 +218,14 @@ class Take:
         self._throw_away()
         return await self._switchboard.speech.stop(self.call.id, "all")
 
-    def _throw_away(self) -> None:
-        self._items = deque(item for item in self._items if isinstance(item, Told))
-        self._octets = 0
+    def _throw_away(self, uid: str | None = None) -> None:
+        """The audio that waits here, of one utterance or (None) of all."""
+        items, self._items = self._items, deque()
+        for of, item in items:
+            if isinstance(item, Told) or uid not in (None, of):
+                self._items.append((of, item))
+            else:
+                self._octets -= len(item)
         self._make_room()
 
     # -- hearing ------------------------------------------------------------------------------------------
@@ -254,7 +259,7 @@ class Take:
         return True
 
     def _next(self) -> bytes | Told:
-        item = self._items.popleft()
+        _, item = self._items.popleft()
         if isinstance(item, bytes):
             self._octets -= len(item)
             self._make_room()
@@ -286,7 +291,8 @@ class Take:
     # -- what the booth and the leg say -------------------------------------------------------------------
 
     def _taken(self, octets: bytes) -> bool:
-        self._items.append(octets)
+        current = next(iter(self.call.playlist.queue), None)
+        self._items.append((current.id if current else "", octets))
         self._octets += len(octets)
         self._full = self._octets >= BUFFER_OCTETS
         self._news.set()
@@ -298,7 +304,7 @@ class Take:
             self._switchboard.workers.booth.stir(self._call.playlist.row)
 
     def _told(self, uid: str, kind: str, data: Mapping[str, object]) -> None:
-        self._items.append(Told(uid, kind, data))
+        self._items.append((uid, Told(uid, kind, data)))
         self._news.set()
 
     def _observed(self, call: Call, note: Publish) -> None:

@@ -127,6 +127,25 @@ async def test_an_id_that_is_taken_leaves_the_utterance_that_has_it_pending(door
         assert len(b"".join([octets async for octets in take])) > 6000
 
 
+async def test_what_is_taken_back_takes_nothing_of_another_along(doors):
+    async with doors.take("test") as take:
+        first = await take.say(say(lengthy(4), id="a"))
+        await take.say(say(lengthy(4), id="b"))
+        await until(lambda: first.heard * UNIT_OCTETS > 8000)  # it is made, and waits for its client
+        (second,) = await take.clear("b")
+        octets, ends = 0, []
+        async for item in take.items():
+            if isinstance(item, bytes):
+                octets += len(item)
+            elif item.kind in ENDS:
+                ends.append((item.id, item.kind))
+            if len(ends) == 2:
+                break
+        assert octets == first.units * UNIT_OCTETS
+        assert (second.id, second.heard) == ("b", 0)
+        assert sorted(ends) == [("a", "utterance.finished"), ("b", "utterance.stopped")]
+
+
 async def test_what_is_told_stands_where_it_is_said(board, doors):
     async with doors.take("test") as take:
         said = [await take.say(say("One, two.", id="a")), await take.say(say("Three.", id="b"))]
@@ -232,7 +251,7 @@ async def test_a_client_that_reads_nothing_stops_the_making(board, doors, monkey
     async with doors.take("test") as take:
         utterance = await take.say(say(text))
         await asyncio.sleep(0.5)
-        waiting = sum(len(item) for item in take._items if isinstance(item, bytes))
+        waiting = sum(len(item) for _, item in take._items if isinstance(item, bytes))
         most = 16_000 + CAPACITY * UNIT_OCTETS
         assert 16_000 <= waiting <= most < BUFFER_OCTETS
         assert not utterance.complete
