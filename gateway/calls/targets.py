@@ -67,10 +67,8 @@ def check_target(
         raise _refused(target, "is outside what this key may send to (`rtp_allow` in VOXTRUNK_API_KEYS_FILE)")
     if any(target == network.broadcast_address and _has_broadcast(network) for network in allowed):
         raise _refused(target, "is a broadcast address of VOXTRUNK_RTP_ALLOW")
-    own_first, own_last = settings.rtp_ports
-    for number in (port, rtcp) if _is_own(settings, target) else ():
-        sip_ports = {own for _, own in settings.sip_listen}
-        if number == settings.http_port or number in sip_ports or own_first <= number <= own_last:
+    for number in (port, rtcp):
+        if _is_own(settings, target, number):
             raise _refused(target, f"port {number} is the gateway's own, whatever VOXTRUNK_RTP_ALLOW says")
     return target
 
@@ -103,5 +101,11 @@ def _has_broadcast(network: IPv4Network | IPv6Network) -> bool:
     return isinstance(network, IPv4Network) and network.prefixlen <= 30
 
 
-def _is_own(settings: Settings, target: Address) -> bool:
-    return target.is_loopback or str(target) == settings.http_host or target in settings.rtp_addresses
+def _is_own(settings: Settings, target: Address, port: int) -> bool:
+    """Whether the gateway listens there, or may: where it speaks RTP and HTTP, no port of its own is a target."""
+    if (target, port) in settings.sip_listen:
+        return True
+    here = target.is_loopback or str(target) == settings.http_host or target in settings.rtp_addresses
+    first, last = settings.rtp_ports
+    named = {settings.http_port, settings.grpc_port, *(own for _, own in settings.sip_listen)}
+    return here and (port in named or first <= port <= last)

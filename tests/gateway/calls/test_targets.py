@@ -120,6 +120,16 @@ def test_the_gateways_own_ports_on_its_own_addresses(port):
     assert refusal(WIDE, "127.0.0.1", 4000, rtcp_port=8080).code == "target_not_allowed"
 
 
+def test_where_sip_and_grpc_are_listened_on_is_the_gateways_own():
+    settings = Settings(
+        rtp_allow=("10.0.0.0/8",), rtp_addresses=("10.0.0.7",), sip_listen=("10.0.0.9:5060",), grpc_port=50051
+    )
+    assert refusal(settings, "10.0.0.9", 5060).code == "target_not_allowed"
+    assert refusal(settings, "10.0.0.7", 50051).code == "target_not_allowed"
+    check_target(settings, "10.0.0.9", 20000)  # no leg listens there: who does is another
+    check_target(settings, "10.0.0.8", 5060)
+
+
 def test_muxed_rtcp_needs_no_second_port():
     check_target(WIDE, "127.0.0.1", 8079, rtcp_mux=True)
     check_target(WIDE, "127.0.0.1", 19999, rtcp_mux=True)
