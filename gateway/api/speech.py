@@ -24,6 +24,7 @@ from gateway.api.permits import check_voice
 from gateway.api.saying import say_of
 from gateway.api.sockets import read, until_one_ends
 from gateway.api.written import ClearText, EndText, FlushText, MoreText, OpenText, SpeechMessage
+from gateway.calls.events import Subscription
 from gateway.calls.life import ENDS
 from gateway.errors import Refusal
 
@@ -44,9 +45,11 @@ _TOLD: Final = {"utterance.started": "started", "utterance.mark": "mark"} | {
 async def speech(websocket: WebSocket, call_id: str) -> None:
     """See ``docs/streaming.md``. Refused like any request before it is accepted."""
     here: Context = websocket.app.state.context
-    here.switchboard.registry.call(call_id)
-    await websocket.accept()
-    await _Session(here, websocket, call_id).run()
+    here.switchboard.registry.live(call_id)
+    subscription = here.switchboard.events.subscribe(call_id=call_id)  # the call may end as it is accepted
+    with here.streaming(subscription):
+        await websocket.accept()
+        await _Session(here, websocket, call_id).run(subscription)
 
 
 class _Session:
@@ -61,15 +64,13 @@ class _Session:
         ] = {}  # what this socket has opened and what has not ended: more may follow
         self._outgoing: asyncio.Queue[dict[str, Any] | int] = asyncio.Queue(_WAITING)
 
-    async def run(self) -> None:
-        """Until either side closes."""
-        subscription = self._here.switchboard.events.subscribe(call_id=self._call_id)
-        with self._here.streaming(subscription):
-            try:
-                reading = read(self._socket, _MESSAGES, self._do, self._refuse)
-                await until_one_ends(reading, self._send(), self._follow(subscription))
-            finally:
-                self._let_go()
+    async def run(self, subscription: Subscription) -> None:
+        """Until either side closes; `subscription` has the call's events."""
+        try:
+            reading = read(self._socket, _MESSAGES, self._do, self._refuse)
+            await until_one_ends(reading, self._send(), self._follow(subscription))
+        finally:
+            self._let_go()
 
     def _let_go(self) -> None:
         """Nobody writes any more: what was accepted is said to its end."""
@@ -127,7 +128,7 @@ class _Session:
         elif kind in _TOLD:
             self._put({"type": _TOLD[kind], "id": uid, **data})
 
-    async def _follow(self, subscription: Any) -> None:
+    async def _follow(self, subscription: Subscription) -> None:
         """The call's end is the socket's, and so is the server's."""
         code = _RESTART
         async for event in subscription:

@@ -274,7 +274,7 @@ class StandIn:
                 return call
         raise Refusal("unknown_call", f"No call {call_id!r}")
 
-    def _open(self, call_id: str) -> StandInCall:
+    def live(self, call_id: str) -> StandInCall:
         call = self.call(call_id)
         if call.state == "closed":
             raise Refusal("wrong_state", f"Call {call_id} is closed")
@@ -290,7 +290,7 @@ class StandIn:
         return call
 
     async def say(self, call_id: str, say: Say) -> Utterance:
-        call = self._open(call_id)
+        call = self.live(call_id)
         self._check_voice(say.voice)
         uid = say.id or f"u_{len(call.utterances)}"
         if any(utterance.id == uid for utterance in call.utterances):
@@ -319,7 +319,7 @@ class StandIn:
         raise Refusal("unknown_utterance", f"Call {call_id} has no utterance {uid!r}")
 
     async def stop(self, call_id: str, scope: str) -> list[Utterance]:
-        living = [utterance for utterance in self._open(call_id).utterances if not utterance.ended]
+        living = [utterance for utterance in self.live(call_id).utterances if not utterance.ended]
         return self._stop(living[:1] if scope == "current" else living)
 
     async def stop_utterance(self, call_id: str, uid: str) -> list[Utterance]:
@@ -333,39 +333,39 @@ class StandIn:
         return victims
 
     async def pause(self, call_id: str, *, at_word: bool = False) -> StandInCall:
-        call = self._open(call_id)
+        call = self.live(call_id)
         if call.paused:
             raise Refusal("wrong_state", f"Call {call_id} is paused already")
         call.paused, call.at_word = True, at_word
         return call
 
     async def resume(self, call_id: str) -> StandInCall:
-        call = self._open(call_id)
+        call = self.live(call_id)
         if not call.paused:
             raise Refusal("wrong_state", f"Call {call_id} is not paused")
         call.paused = False
         return call
 
     async def set_volume(self, call_id: str, volume_db: float) -> StandInCall:
-        call = self._open(call_id)
+        call = self.live(call_id)
         call.mix.volume_db = volume_db
         return call
 
     async def set_background(
         self, call_id: str, prompt: str, path: Path, volume_db: float, duck_db: float
     ) -> StandInCall:
-        call = self._open(call_id)
+        call = self.live(call_id)
         assert path.is_absolute()
         call.mix.background = Background(prompt, volume_db, duck_db, 1, "")
         return call
 
     async def clear_background(self, call_id: str) -> StandInCall:
-        call = self._open(call_id)
+        call = self.live(call_id)
         call.mix.background = None
         return call
 
     async def send_dtmf(self, call_id: str, digits: str, duration_ms: int) -> None:
-        if self._open(call_id).request.dtmf_payload_type is None:
+        if self.live(call_id).request.dtmf_payload_type is None:
             raise Refusal("wrong_state", f"Call {call_id} has no telephone-event")
         self.digits.append((call_id, digits, duration_ms))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
+from starlette.websockets import WebSocket
 
 KEY = {"X-API-Key": "first-key"}
 
@@ -46,6 +48,32 @@ async def test_a_socket_ends_with_its_call(on_port: Callable[..., Any]) -> None:
             told = await socket.receive_json()
             assert (told["type"], told["code"]) == ("error", "bad_request")
             await api.board.registry.close_call(call)
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            assert socket.close_code == 1000
+
+
+async def test_nobody_may_speak_on_a_call_that_is_closed(on_port: Callable[..., Any]) -> None:
+    async with on_port() as api, aiohttp.ClientSession() as http:
+        call = await api.open()
+        await api.board.registry.close_call(call)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(_url(api, call))
+        assert refused.value.status == 409
+
+
+async def test_a_socket_ends_with_a_call_that_ends_as_it_is_accepted(
+    on_port: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with on_port() as api, aiohttp.ClientSession() as http:
+        call = await api.open()
+        accept = WebSocket.accept
+
+        async def ends(socket: WebSocket) -> None:
+            await accept(socket)
+            await api.board.registry.close_call(call)
+
+        monkeypatch.setattr(WebSocket, "accept", ends)
+        async with http.ws_connect(_url(api, call)) as socket, asyncio.timeout(5):
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
             assert socket.close_code == 1000
 
