@@ -120,6 +120,9 @@ class MediaWorker:
                 if isinstance(answer, LegOpened):
                     self._plan_report(message.row, now_ns, first=True)
                 self._tell(answer)
+            case ChangeLeg() | CloseLeg() | SendDigits() | Listen() | MixLeg() if not self._has(message.row):
+                # control's fault, and no other call's
+                log.error("%s for row %d, where no leg is open", type(message).__name__, message.row)
             case ChangeLeg():
                 self._change(message, now_ns)
             case CloseLeg(row):
@@ -139,6 +142,9 @@ class MediaWorker:
         self._engine.cuts()
         self._schedule.resume(now_ns)
         self._rest()
+
+    def _has(self, row: int) -> bool:
+        return row in self._engine.legs
 
     def _change(self, order: ChangeLeg, now_ns: int) -> None:
         try:

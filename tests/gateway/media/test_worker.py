@@ -14,7 +14,18 @@ import pytest
 from gateway.link import Link
 from gateway.media.counters import Counter, lateness_histogram
 from gateway.media.packet import parse_rtp
-from gateway.messages.media import CloseLeg, FromMedia, LegClosed, LegOpened, MediaReady, OpenLeg, RingCut
+from gateway.messages.media import (
+    CloseLeg,
+    FromMedia,
+    LegClosed,
+    LegOpened,
+    Listen,
+    MediaReady,
+    MixLeg,
+    OpenLeg,
+    RingCut,
+    SendDigits,
+)
 from gateway.ring import RingBlock
 from gateway.settings import Settings
 from gateway.told import environment
@@ -113,6 +124,19 @@ async def test_a_leg_is_paced_by_an_absolute_clock(worker):
     assert 130 < worker.ring.counters[Counter.TICKS] < 250, "it is woken when the leg sends, and rarely else"
     counters = worker.ring.counters.copy()
     assert lateness_histogram(counters)[-1][1] == counters[Counter.TICKS]
+
+
+async def test_an_order_for_a_leg_that_is_not_there_ends_nobody_elses_call(worker):
+    sock, port = _receiver()
+    with sock:
+        await worker.open(0, port)
+        for order in (MixLeg(1, 0.5), Listen(1, None), SendDigits(1, "1", 100), CloseLeg(1)):
+            worker.link.send(order)
+        worker.link.send(CloseLeg(0))
+        closed = await worker.next()
+        assert isinstance(closed, LegClosed)
+        assert closed.row == 0
+        assert worker.process.poll() is None
 
 
 async def test_a_cut_is_acted_on_at_once_and_not_at_the_legs_next_tick(worker):
