@@ -65,7 +65,7 @@ def read_audio(path: Path, *, max_seconds: float) -> Audio:
                 file, "r", options={"format_whitelist": FORMATS}, metadata_errors="replace"
             ) as container:
                 return _decode(container, max_seconds, xing)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:  # OSError: a seek to where no file reaches
             raise MediaFileError(f"{path.name}: cannot be decoded: {error.strerror}") from error
         except MediaFileError as error:
             raise MediaFileError(f"{path.name}: {error}") from error

@@ -162,6 +162,15 @@ def test_what_is_not_audio_is_refused(content: bytes, tmp_path: Path) -> None:
         read_audio(tmp_path / "odd.wav", max_seconds=10)
 
 
+def test_a_chunk_that_would_end_beyond_any_file_is_refused(tmp_path: Path) -> None:
+    """FFmpeg seeks there, which is an error of the file object's and none of FFmpeg's."""
+    form = np.array(8000, ">f8").tobytes() + b"lpcm" + np.array([0, 2, 1, 1, 16], ">u4").tobytes()
+    chunks = b"desc" + (32).to_bytes(8, "big") + form + b"free" + (2**62).to_bytes(8, "big")
+    (tmp_path / "a.caf").write_bytes(b"caff\0\1\0\0" + chunks + bytes(4000))
+    with pytest.raises(MediaFileError, match=r"a\.caf: cannot be decoded"):
+        read_audio(tmp_path / "a.caf", max_seconds=1)
+
+
 def test_no_samples_is_refused(tmp_path: Path) -> None:
     write_wav(tmp_path / "none.wav", np.zeros(0, np.int16), 8000)
     with pytest.raises(MediaFileError, match="no samples"):
