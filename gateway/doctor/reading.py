@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from difflib import get_close_matches
+from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -180,7 +181,7 @@ def _answers(scheme: str, host: str, port: int) -> bool:
     """Whether what listens there is a gateway, whatever its certificate says it is called."""
     shown = "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
     url = f"{scheme}://{shown}:{port}/health/live"
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, HTTPException):  # the last: what answers speaks no HTTP
         with urllib.request.urlopen(url, timeout=2, context=_ANYBODY) as answer:
             told = json.load(answer)
         return isinstance(told, dict) and "still" in told

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -32,6 +33,25 @@ def test_ports_that_are_taken_and_addresses_that_are_not_ours(busy):
     assert not ports.http_is_ours
     assert list(ports.addresses) == ["203.0.113.9"]
     assert ports.ephemeral[0] < ports.ephemeral[1]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"HTTP/1.1 200 OK\r\n\r\n[]"],
+    ids=["ssh", "cut-short", "another"],
+)
+def test_what_listens_there_and_is_no_gateway_is_not_taken_for_one(said):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as line:
+                line.recv(4096)
+                line.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert not reading._answers("http", "127.0.0.1", server.getsockname()[1])
+        thread.join()
 
 
 def test_a_redis_that_is_not_there_is_a_problem_and_no_crash(busy):
