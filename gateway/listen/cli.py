@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NOTHING_HEARD = 1
 _CANNOT_LISTEN = 2
+_CANNOT_WRITE = 2
 
 
 def listen(
@@ -106,7 +107,7 @@ def listen_command(
     """Hear RTP: decode, record, and report loss, reorder, gaps, jitter, rate error, level and digits.
 
     Ends on BYE, Ctrl-C, after --seconds, or when media has stopped. Exit code 1 when nothing was heard,
-    2 when the port cannot be had.
+    2 when the port cannot be had or the file cannot be written.
     """
     from rich.console import Console
 
@@ -114,6 +115,8 @@ def listen_command(
         raise typer.BadParameter("--wav needs --audio")
     if wav is not None and not wav.parent.is_dir():
         raise typer.BadParameter(f"--wav {wav}: there is no folder {wav.parent}")
+    if wav is not None and wav.is_dir():
+        raise typer.BadParameter(f"--wav {wav} is a folder")
     live = Console(stderr=True)
     try:
         report = listen(
@@ -127,12 +130,20 @@ def listen_command(
     except OSError as error:
         typer.echo(f"cannot listen on {address}:{port}: {error.strerror or error}", err=True)
         raise typer.Exit(_CANNOT_LISTEN) from error
-    files = write_wavs(report, wav) if wav is not None else ()
+    files: tuple[Path, ...] = ()
+    unwritten = None
+    try:
+        files = write_wavs(report, wav) if wav is not None else ()
+    except OSError as error:  # what was heard is told all the same
+        unwritten = f"{wav} cannot be written: {error.strerror or error}"
     if as_json:
         typer.echo(json.dumps(report.to_json() | {"wav": [str(file) for file in files]}))
     else:
         Console().print(report.render())
         for file in files:
             typer.echo(f"wrote {file}")
+    if unwritten is not None:
+        typer.echo(unwritten, err=True)
+        raise typer.Exit(_CANNOT_WRITE)
     if not report.streams:
         raise typer.Exit(_NOTHING_HEARD)

@@ -185,6 +185,24 @@ def test_the_command_reports_and_records(tmp_path, rtp, law):
     assert (np.round(audio.pcm * 32768).astype(np.int16) == expected).all()
 
 
+def test_a_file_that_cannot_be_written_costs_no_report(tmp_path, rtp):
+    """Nothing can be written to /dev/full."""
+    port = _free_pair()
+
+    def speak(sock):
+        _speak(sock, port, rtp)
+        sock.sendto(bytes(RtcpByePacket(sources=[1])), ("127.0.0.1", port + 1))
+
+    result = _run_command(["--json", "--wav", "/dev/full"], port, speak)
+    assert result.exit_code == 2
+    assert "/dev/full cannot be written: No space left on device" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["wav"], told["streams"][0]["packets"]) == ([], 50)
+    result = CliRunner().invoke(_command(), ["--port", "0", "--wav", str(tmp_path), "--seconds", "0"])
+    assert result.exit_code == 2
+    assert "is a folder" in result.stderr
+
+
 def test_the_command_writes_a_file_for_each_of_several(tmp_path, rtp):
     port = _free_pair()
 
