@@ -83,6 +83,21 @@ def test_a_pod_has_its_nodes_network_one_a_node():
     }  # fmt: skip
 
 
+def test_settings_are_told_as_the_gateway_reads_them():
+    """Helm's numbers are floating: 536870912 as it stands would be told as 5.36870912e+08."""
+    given = {
+        "cache_octets": 536870912, "level_dbm0": -19.5, "log_json": False, "default_voice": "espeak:en-us",
+        "cors_origins": ["https://a.example", "https://b.example"], "warm_voices": "",
+        "voice_aliases": {"a": "b"},
+    }  # fmt: skip
+    told = environment(rendered(settings=given))
+    read = Settings(**{name: told[f"VOXTRUNK_{name.upper()}"] for name in given})
+    assert read.cors_origins == tuple(given.pop("cors_origins"))
+    assert read.warm_voices == ()
+    del given["warm_voices"]
+    assert {name: getattr(read, name) for name in given} == given
+
+
 def test_calls_are_given_the_time_that_draining_takes():
     spec = pod(rendered(drain={"endpointsSeconds": 7, "callSeconds": 300}))
     stop = spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
