@@ -152,6 +152,13 @@ def test_what_would_be_answered_otherwise_is_not_sent_again(scripted):
     assert len(server.asked) == 2
 
 
+def test_an_answer_without_a_body_is_none(scripted):
+    server = scripted((204, {}, ""), GOOD)
+    with Client(server.url, retry=QUICK) as client:
+        assert client.request("DELETE", "/v1/lexicons/names") is None
+        assert client.request("GET", "/v1/calls/c_1")["id"] == "c_1"
+
+
 def test_the_key_goes_along_to_another_node(scripted):
     there = scripted(GOOD)
     here = scripted((307, {"Location": f"{there.url}/v1/calls"}, ""))

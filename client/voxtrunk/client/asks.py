@@ -195,5 +195,9 @@ def health() -> Ask[results.Health]:
 
 
 def anything(method: str, path: str, body: Any = None) -> Ask[Any]:
-    """Any request; its answer's JSON as it is."""
-    return Ask(method, path, msgspec.json.decode, body, repeatable=method in ("GET", "HEAD", "PUT", "POST"))
+    """Any request; its answer's JSON as it is, None where it has no body."""
+    return Ask(method, path, _whatever, body, repeatable=method in ("GET", "HEAD", "PUT", "POST"))
+
+
+def _whatever(body: bytes) -> Any:
+    return msgspec.json.decode(body) if body else None
