@@ -1,12 +1,16 @@
 """Events over connections that break, and a speech socket that asks for a pause: servers follow a script."""
 
+import asyncio
 import json
 import threading
+import time
 from http import HTTPStatus
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 
-from voxtrunk.client import AsyncClient, Client, Gone, Retry, Unreachable
+from voxtrunk.client import AsyncClient, AsyncLine, Client, Gone, Line, Retry, Unreachable
 from voxtrunk.client.aio import AsyncSpeech
 from voxtrunk.client.sync import Speech
 from voxtrunk.client.writing import Accepted, Finished, Paused, Resumed
@@ -67,6 +71,28 @@ async def test_events_go_on_where_the_connection_broke(sockets, asynchronous):
                 following.close()
     assert told == [4, 5, 6]
     assert paths == ["/v1/events"] + [f"/v1/events?after=e_run_{n}" for n in (3, 5, 5)]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_calls_events_do_not_end_with_a_server_or_proxy_that_goes_away(sockets, asynchronous):
+    paths = []
+
+    def handler(socket):
+        paths.append(socket.request.path)
+        first = len(paths) == 1
+        socket.send(begins(None if first else "e_run_1"))
+        socket.send(event(1) if first else event(2, "call.closed"))
+        socket.close(1001 if first else 1000)
+
+    with sockets(handler) as url:
+        if asynchronous:
+            async with AsyncClient(url, retry=QUICK) as client:
+                told = await of_async(client.events(call_id="c_1"))
+        else:
+            with Client(url, retry=QUICK) as client:
+                told = [each.seq for each in client.events(call_id="c_1")]
+    assert told == [1, 2]
+    assert paths == ["/v1/events?call_id=c_1", "/v1/events?call_id=c_1&after=e_run_1"]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -169,3 +195,87 @@ async def test_an_async_writer_pauses_when_asked_to(sockets):
             told = [type(each) async for each in speech]
             await speech.close()
     assert told == [Resumed, Accepted, Accepted, Finished]
+
+
+ACCEPTED = {"type": "accepted", "id": "u", "buffered_chars": 1}
+CUT = END | {"state": "stopped", "cause": "closed", "spoken_text": "a", "remaining_text": "b"}
+
+
+def cuts(cut, hangs_up):
+    """A handler whose caller cuts the first text: all is told at once, then nobody is there to be written to."""
+
+    def handler(socket):
+        for message in socket:
+            socket.send(json.dumps(ACCEPTED))
+            if json.loads(message)["type"] == "text" and not cut.is_set():
+                socket.send(json.dumps(CUT))
+                cut.set()
+                if hangs_up:
+                    socket.close(1000)
+
+    return handler
+
+
+def line_of(kind, client):
+    return kind(client, SimpleNamespace(id="c_1"))
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_speaking_ends_with_what_was_heard_of_it(sockets, hangs_up):
+    cut, asked = threading.Event(), []
+
+    def pieces():
+        for piece in "abcd":
+            asked.append(piece)
+            yield piece
+            assert cut.wait(5)
+            time.sleep(0.1)
+
+    with sockets(cuts(cut, hangs_up)) as url, Client(url) as client:
+        told = [type(each) for each in line_of(Line, client).speak(pieces(), "u")]
+    assert told[-1] is Finished
+    assert set(told[:-1]) <= {Accepted}
+    assert len(asked) <= 2, "nobody listens any more"
+
+
+@pytest.mark.parametrize("writes_on", [False, True])
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_async_speaking_ends_with_what_was_heard_of_it(sockets, hangs_up, writes_on):
+    cut = threading.Event()
+
+    async def pieces():
+        yield "a"
+        await asyncio.sleep(0.1 if writes_on else 60)
+        yield "b"
+
+    with sockets(cuts(cut, hangs_up)) as url:
+        async with AsyncClient(url) as client, asyncio.timeout(5):
+            told = []
+            async for each in line_of(AsyncLine, client).speak(pieces(), "u"):
+                told.append(type(each))
+                await asyncio.sleep(0.1)
+    assert told[-1] is Finished
+    assert set(told[:-1]) == {Accepted}
+
+
+async def test_what_cannot_be_read_is_told_and_hangs_nobody(sockets):
+    def handler(socket):
+        for message in ('{"type": "word", "id": "u"}', "nonsense", json.dumps(ACCEPTED)):
+            socket.send(message)
+        for _ in socket:
+            pass
+
+    with sockets(handler) as url:
+        with Client(url) as client, client._connect("/x") as socket:
+            heard = Speech(socket)
+            for _ in range(2):
+                with pytest.raises(msgspec.MsgspecError):
+                    next(heard)
+            assert isinstance(next(heard), Accepted)
+        async with AsyncClient(url) as client, asyncio.timeout(5), client._connect("/x") as socket:
+            speech = AsyncSpeech(socket)
+            for _ in range(2):
+                with pytest.raises(msgspec.MsgspecError):
+                    await anext(speech)
+            assert isinstance(await anext(speech), Accepted)
+            await speech.close()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import httpx
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
@@ -140,7 +141,7 @@ class AsyncClient:
                         if last is not None:
                             yield last
                     else:
-                        following.ended()
+                        following.ended(socket.close_code)
                         last = None
             except (ConnectionClosed, problems.Unreachable) as error:
                 broke = error
@@ -241,12 +242,15 @@ class AsyncLine:
 
 
 async def _write(speech: AsyncSpeech, pieces: AsyncIterable[str], uid: str, manner: orders.Manner) -> None:
+    """Write it all. That nobody is there to be written to, whoever reads is told, after what came before."""
+    await speech.open(uid, **manner)
     try:
-        await speech.open(uid, **manner)
         async for piece in pieces:
-            await speech.write(uid, piece)
+            with contextlib.suppress(problems.Unreachable):
+                await speech.write(uid, piece)
     finally:
-        await speech.end(uid)
+        with contextlib.suppress(problems.Unreachable):
+            await speech.end(uid)
 
 
 class AsyncSpeech:
@@ -259,7 +263,7 @@ class AsyncSpeech:
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._writing = writing.Writing()
-        self._told: asyncio.Queue[writing.Told | problems.ClientError | None] = asyncio.Queue()
+        self._told: asyncio.Queue[writing.Told | Exception | None] = asyncio.Queue()
         self._news = asyncio.Condition()
         self._over = False
         self._reader = asyncio.create_task(self._read())
@@ -300,7 +304,7 @@ class AsyncSpeech:
         if told is None:
             self._told.put_nowait(None)  # it stays at its end
             raise StopAsyncIteration
-        if isinstance(told, problems.ClientError):
+        if isinstance(told, Exception):
             raise told
         return told
 
@@ -313,7 +317,12 @@ class AsyncSpeech:
     async def _read(self) -> None:
         try:
             while True:
-                told = self._writing.take(await self._socket.recv())
+                message = await self._socket.recv()
+                told: writing.Told | Exception | None
+                try:
+                    told = self._writing.take(message)
+                except msgspec.MsgspecError as error:  # no message of a gateway's: whoever iterates is told
+                    told = error
                 if told is not None:
                     self._told.put_nowait(told)
                 async with self._news:

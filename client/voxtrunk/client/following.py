@@ -8,6 +8,7 @@ import msgspec
 
 from voxtrunk.client.results import Event
 from voxtrunk.client.trying import Retry, unreachable
+from voxtrunk.client.writing import CALL_CLOSED
 
 
 class _Following(msgspec.Struct):
@@ -49,9 +50,9 @@ class Following:
         self.over = self._call_id is not None and event.type == "call.closed"
         return event
 
-    def ended(self) -> None:
-        """The gateway has ended the connection in order: of one call, all is told."""
-        self.over = self._call_id is not None
+    def ended(self, code: int | None) -> None:
+        """The connection was closed in order: of one call all is told, unless it is the server that goes away."""
+        self.over = self._call_id is not None and code == CALL_CLOSED
 
     def lost(self, error: Exception | None) -> float:
         """The connection has ended: seconds to wait before the next. Raises Unreachable after too many."""

@@ -137,7 +137,7 @@ class Client:
                         if last is not None:
                             yield last
                     else:
-                        following.ended()
+                        following.ended(socket.close_code)
                         last = None
             except (ConnectionClosed, problems.Unreachable) as error:
                 broke = error
@@ -219,18 +219,30 @@ class Line:
         Raises Problem for what is refused. Nothing is told while ``pieces`` is waited for: see ``AsyncLine``.
         """
         with self.speech() as speech:
-            speech.open(uid, **manner)
-            for piece in pieces:
-                speech.write(uid, piece)
-                yield from speech.told()
-            speech.end(uid)
-            for told in speech:
+            for told in _written(speech, pieces, uid, manner):
                 if isinstance(told, writing.Finished):
                     break
                 yield told
             else:
                 return
         yield told  # with nothing left to close: many stop here
+
+
+def _written(
+    speech: Speech, pieces: Iterable[str], uid: str, manner: orders.Manner
+) -> Iterator[writing.Told]:
+    """What is told while it is written, and then.
+
+    That nobody is there to be written to, reading tells, after what came before.
+    """
+    speech.open(uid, **manner)
+    for piece in pieces:
+        with contextlib.suppress(problems.Unreachable):
+            speech.write(uid, piece)
+        yield from speech.told()
+    with contextlib.suppress(problems.Unreachable):
+        speech.end(uid)
+    yield from speech
 
 
 class Speech:
@@ -269,10 +281,9 @@ class Speech:
 
     def told(self) -> Iterator[writing.Told]:
         """What has come so far, without waiting."""
-        while self._receive(0):
-            pass
-        while self._told:
-            yield self._next()
+        while self._told or self._receive(0):
+            if self._told:
+                yield self._next()
 
     def __iter__(self) -> Self:
         return self
