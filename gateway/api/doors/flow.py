@@ -96,6 +96,7 @@ class Streamed(StreamingResponse):
         """Make the first of the body. Raises what that raises."""
         first = await anext(body, b"")
         answer = cls(_joined(first, body), **more)
+        answer.headers["x-accel-buffering"] = "no"
         answer._made_by = body
         return answer
 
