@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from websockets.sync.client import connect
 
 from gateway.running import RunningGateway
+from telephony_codecs import write_wav
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx/voxtrunk.conf"
 KEY = "a-key-of-the-tests-0123456789"
@@ -72,8 +74,9 @@ def front(tmp_path_factory):
     """A client's base URL, and the certificate that it trusts."""
     folder = tmp_path_factory.mktemp("nginx")
     with RunningGateway(
-        api_keys=KEY, rtp_ports="17000-17099", warm_voices="", proxy_headers="127.0.0.0/8"
-    ) as gateway:
+        api_keys=KEY, rtp_ports="17000-17099", warm_voices="", proxy_headers="127.0.0.0/8",
+        speakers_folder=folder / "speakers",
+    ) as gateway:  # fmt: skip
         port = free_port()
         file = write(folder, httpx.URL(gateway.url).port, port)
         nginx = subprocess.Popen(["nginx", "-c", file], stderr=subprocess.DEVNULL)
@@ -132,3 +135,15 @@ def test_without_a_key_there_is_nothing_and_what_is_too_long_ends_at_the_door(cl
     assert client.post("/v1/calls", content=b"x" * 2_000_000).status_code == 413
     # proxied requests are nobody's loopback: metrics need a key here too
     assert httpx.get(f"{url}/metrics", verify=trust).status_code == 401
+
+
+def test_a_speakers_audio_may_be_as_large_as_the_gateway_takes(client, tmp_path):
+    write_wav(tmp_path / "a.wav", np.arange(1_000_000).astype(np.int16), 24000)
+    audio = (tmp_path / "a.wav").read_bytes()
+    kept = client.post("/v1/speakers", data={"name": "Ann"}, files={"audio": audio})
+    assert kept.status_code == 201, kept.text
+    refused = client.post("/v1/speakers", data={"name": "Ann"}, files={"audio": bytes(10_400_000)})
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_audio"), "it came to the gateway"
+    # what would be larger, nginx ends at the door
+    refused = client.post("/v1/speakers", data={"name": "Ann"}, files={"audio": bytes(10_600_000)})
+    assert refused.status_code == 413
