@@ -20,7 +20,7 @@ PACKET_OCTETS: Final = 1280
 """What a G.711 packet takes of a socket's buffer: the kernel counts its own structures (skb truesize)."""
 GATEWAY_OCTETS: Final = 260_000_000
 LEG_OCTETS: Final = 45_000
-"""Measured by `bench run memory`: all processes without legs, and a speaking leg."""
+"""No less than `bench run growth` measures: all processes without legs, and a speaking leg."""
 _SPARE_DESCRIPTORS: Final = 128
 _STEADY_SOURCES: Final = frozenset(
     {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "xen", "arch_sys_counter"}
