@@ -395,7 +395,7 @@ def _tls(s: Settings, facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "certificate",
             "change",
-            f"{s.tls_certificate}: {facts.tls}",
+            facts.tls,
             "VOXTRUNK_TLS_CERTIFICATE, VOXTRUNK_TLS_KEY",
         )
     elif s.tls_certificate is not None:

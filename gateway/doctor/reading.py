@@ -322,10 +322,12 @@ def _keys(s: Settings) -> KeysRead:
 
 
 def _tls(s: Settings) -> str | None:
-    if s.tls_certificate is None:
+    from gateway.api.tls import BadCertificate, Certificate
+
+    if s.tls_certificate is None or s.tls_key is None:
         return None
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(s.tls_certificate, s.tls_key)
-    except (ssl.SSLError, OSError) as error:
-        return error.strerror or str(error)
+        Certificate(s.tls_certificate, s.tls_key)
+    except BadCertificate as error:
+        return str(error)
     return None

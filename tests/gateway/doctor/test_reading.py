@@ -80,6 +80,27 @@ def test_a_certificate_without_its_key_is_told(tmp_path):
     assert "No such file" in reading._tls(Settings(tls_certificate=tmp_path / "gone", tls_key=file))
 
 
+def test_a_key_under_a_password_is_told_and_nobody_is_asked_for_it(tmp_path):
+    """OpenSSL asks on the terminal, or where there is none on standard input, and waits."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "1",
+         "-subj", "/CN=a.example", "-passout", "pass:secret", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    ask = "from gateway.doctor import reading as r; from gateway.settings import Settings; print(r._tls(Settings()))"
+    named = {"VOXTRUNK_TLS_CERTIFICATE": str(certificate), "VOXTRUNK_TLS_KEY": str(key)}
+    with subprocess.Popen(
+        [sys.executable, "-c", ask], env=os.environ | named, start_new_session=True, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as asking:  # fmt: skip
+        try:
+            asking.wait(20)
+        finally:
+            asking.kill()
+        assert str(key) in asking.stdout.read()
+
+
 def test_what_settings_name_and_is_not_there(tmp_path):
     assert reading._files(Settings()) == {}
     file = tmp_path / "file"
