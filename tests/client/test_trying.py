@@ -142,6 +142,18 @@ def test_it_gives_up(kind, scripted):
         client.line("c_1")
 
 
+@pytest.mark.parametrize("kind", [Client, InTurn])
+@pytest.mark.parametrize(
+    "answer",
+    [(307, {"Location": "/v1/calls/c_1"}, ""), (200, {"Content-Encoding": "gzip"}, "no gzip")],
+    ids=["in-a-circle", "garbled"],
+)
+def test_an_answer_that_is_none_is_told_as_no_answer(kind, scripted, answer):
+    server = scripted(*[answer] * 100)
+    with kind(server.url, retry=QUICK) as client, pytest.raises(Unreachable):
+        client.line("c_1")
+
+
 def test_what_would_be_answered_otherwise_is_not_sent_again(scripted):
     server = scripted(GOOD, BREAK)
     with Client(server.url, retry=QUICK) as client:

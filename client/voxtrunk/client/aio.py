@@ -83,7 +83,7 @@ class AsyncClient:
         while True:
             try:
                 answer = await self._http.request(**attempt.request())
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause = attempt.failed(error)
             else:
                 if answer.is_success:

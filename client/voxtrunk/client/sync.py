@@ -79,7 +79,7 @@ class Client:
         while True:
             try:
                 answer = self._http.request(**attempt.request())
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause = attempt.failed(error)
             else:
                 if answer.is_success:
