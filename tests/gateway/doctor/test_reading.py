@@ -88,7 +88,7 @@ def test_a_key_under_a_password_is_told_and_nobody_is_asked_for_it(tmp_path):
          "-subj", "/CN=a.example", "-passout", "pass:secret", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )  # fmt: skip
-    ask = "from gateway.doctor import reading as r; from gateway.settings import Settings; print(r._tls(Settings()))"
+    ask = "from gateway.doctor import reading; print(reading._tls(reading.Settings()))"
     named = {"VOXTRUNK_TLS_CERTIFICATE": str(certificate), "VOXTRUNK_TLS_KEY": str(key)}
     with subprocess.Popen(
         [sys.executable, "-c", ask], env=os.environ | named, start_new_session=True, text=True,
