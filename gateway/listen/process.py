@@ -55,16 +55,17 @@ class ReceiverProcess:
 
     def __len__(self) -> int:
         """RTP packets heard so far."""
-        return self._ask("count")
+        number: int = self._ask("count")
+        return number
 
     def drops(self) -> int:
         """Datagrams that the kernel has thrown away so far, for want of buffer."""
-        return self._ask("drops")
+        number: int = self._ask("drops")
+        return number
 
     def stop(self) -> Capture:
         """Take what is queued, end the process and return all that it heard."""
-        self._pipe.send("stop")
-        capture: Capture = self._answer(_CAPTURE_TIMEOUT_S)
+        capture: Capture = self._ask("stop", _CAPTURE_TIMEOUT_S)
         self.close()
         return capture
 
@@ -77,10 +78,10 @@ class ReceiverProcess:
             self._process.kill()
         self._process.join()
 
-    def _ask(self, what: str) -> int:
-        self._pipe.send(what)
-        number: int = self._answer(_START_TIMEOUT_S)
-        return number
+    def _ask(self, what: str, timeout: float = _START_TIMEOUT_S) -> Any:
+        with contextlib.suppress(BrokenPipeError):  # it has died: how, the missing answer says
+            self._pipe.send(what)
+        return self._answer(timeout)
 
     def _answer(self, timeout: float) -> Any:
         if not self._pipe.poll(timeout):
@@ -88,7 +89,7 @@ class ReceiverProcess:
             raise TimeoutError(f"the receiver process did not answer within {timeout:.0f} s")
         try:
             return self._pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             self.close()
             raise ChildProcessError(f"the receiver process ended by {self._process.exitcode}") from None
 

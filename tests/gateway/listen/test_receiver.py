@@ -146,6 +146,15 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_open():
             ReceiverProcess("127.0.0.1", [receiver.local_ports[0]])
 
 
+@pytest.mark.parametrize("ask", [len, ReceiverProcess.drops, ReceiverProcess.stop])
+def test_a_process_that_died_says_how(ask):
+    with ReceiverProcess("127.0.0.1", [0]) as receiver:
+        receiver._process.kill()
+        receiver._process.join()
+        with pytest.raises(ChildProcessError, match="ended by -9"):
+            ask(receiver)
+
+
 def _await_count(receiver, count):
     deadline = time.monotonic() + 20
     while len(receiver) < count:
