@@ -143,7 +143,7 @@ def _mono_parts(container: InputContainer, stream: AudioStream, rate: int) -> It
     """Each decoded frame as float32[n], its channels averaged."""
     from av import AudioResampler
 
-    to_float = AudioResampler(format="fltp")
+    kind = None
     for frame in container.decode(stream):
         if frame.sample_rate != rate:
             raise MediaFileError(f"changes its sample rate from {rate} to {frame.sample_rate} Hz")
@@ -151,6 +151,8 @@ def _mono_parts(container: InputContainer, stream: AudioStream, rate: int) -> It
             raise MediaFileError(
                 f"has {frame.layout.nb_channels} channels, at most {_MAX_CHANNELS} can be mixed"
             )
+        if kind != (kind := (frame.format.name, frame.layout.name)):
+            to_float = AudioResampler(format="fltp")  # takes frames of one kind alone
         for planes in to_float.resample(frame):
             yield planes.to_ndarray().mean(axis=0, dtype=np.float32)
 

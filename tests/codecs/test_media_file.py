@@ -63,6 +63,18 @@ def test_stereo_is_averaged(name: str, codec: str, rate: int, tone, tmp_path: Pa
     assert middle.std() == pytest.approx(0.2 / 2**0.5, rel=0.06)
 
 
+def test_channels_that_change_in_the_middle_are_averaged_on(tone, tmp_path: Path) -> None:
+    """As where two files were put one behind the other."""
+    left = tone(700, 24000, amplitude=0.4)
+    mono = write(tmp_path / "mono.flac", "flac", left[None], 24000)
+    stereo = write(tmp_path / "stereo.flac", "flac", np.stack((left, np.zeros_like(left))), 24000)
+    (tmp_path / "a.flac").write_bytes(mono.read_bytes() + stereo.read_bytes())
+    audio = read_audio(tmp_path / "a.flac", max_seconds=10)
+    assert audio.seconds == pytest.approx(2.0, abs=0.01)
+    assert audio.pcm[:24000].std() == pytest.approx(0.4 / 2**0.5, rel=0.02)
+    assert audio.pcm[24000:].std() == pytest.approx(0.2 / 2**0.5, rel=0.02)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_plain_wav_is_what_ffmpeg_reads(channels: int, tmp_path: Path, monkeypatch) -> None:
     """To the bit, whichever of the two reads it."""
