@@ -10,20 +10,20 @@ LONGEST = 15
 """Digits: a longer number is read digit by digit."""
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)  # what is said again and again: a miss costs 0.1 to 0.3 ms, an entry 0.3 kB
 def cardinal(code: str, number: int) -> str:
     """`number` in words of the language that num2words calls `code`, without commas."""
     words = _clean(_words(number, lang=code))
     return _UNO_MIL.sub(lambda match: "veintiún" if match[1] else "un", words) if code == "es" else words
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def ordinal(code: str, number: int) -> str:
     """The same as an ordinal, masculine where there are genders."""
     return _clean(_words(number, lang=code, to="ordinal"))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def year(code: str, number: int) -> str:
     """`number` as the year of a date."""
     return _clean(_words(number, lang=code, to="year"))
