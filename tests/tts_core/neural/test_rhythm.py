@@ -12,11 +12,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tts_core.neural import package as packages  # noqa: E402
-from tts_core.neural.engine import SHIPPED  # noqa: E402
 from tts_core.neural.frontend import alphabet  # noqa: E402
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
 from tts_core.neural.learn import prose, recipe, train  # noqa: E402
 from tts_core.neural.learn.acoustic import Acoustic, AcousticSize  # noqa: E402
+from tts_core.neural.learn.export import About, export  # noqa: E402
 from tts_core.neural.learn.flite_library import FliteLibrary  # noqa: E402
 from tts_core.neural.learn.recipe import Amount  # noqa: E402
 from tts_core.neural.learn.rhythm import Rhythm  # noqa: E402
@@ -63,17 +63,35 @@ def test_padding_is_not_counted() -> None:
     assert torch.allclose(together[1], rhythm(long)[0])
 
 
-def test_a_voice_from_before_speaks_as_it_did_and_is_where_others_begin() -> None:
-    held, _ = restore(packages.read(SHIPPED / "de-espeak"))
+def test_a_voice_from_before_speaks_as_it_did_and_is_where_others_begin(tmp_path: Path) -> None:
+    earlier = Acoustic(AcousticSize(len(IDS), rhythm=False, counted=False))
+    about = About("en-us-none", "0.0", "en-us", "", "from before", "nobody", "CC0-1.0")
+    export(earlier, Vocoder(), IDS, about, tmp_path)
+    held, _ = restore(packages.read(tmp_path))
     assert held.timing.rhythm is None
-    names = packages.read(SHIPPED / "de-espeak").manifest.phonemes
-    model = Acoustic(AcousticSize(len(names)))
-    train.begin_from(SHIPPED / "de-espeak", model, Vocoder(), names)
-    model.tell(names)
+    assert held.rhythm is None
+    model = Acoustic(AcousticSize(len(IDS)))
+    train.begin_from(tmp_path, model, Vocoder(), IDS)
+    model.tell(IDS)
     model.eval()
-    some = torch.stack((torch.arange(2, 40), torch.arange(38) % 6, torch.zeros(38, dtype=torch.int64)), dim=1)
+    some = ids("_", "t 'a s t 'i:", "a n", "_", "s 'i:", "_")
     with torch.no_grad():
-        assert torch.allclose(model.timing(some[None]), held.timing(some[None]), atol=1e-6)
+        for made, before in zip(model.encode(some), held.encode(some), strict=True):
+            assert torch.allclose(made, before, atol=1e-6)
+
+
+def test_what_is_learned_of_a_clause_does_not_depend_on_who_is_in_its_batch() -> None:
+    model = Acoustic(AcousticSize(len(IDS)))
+    model.tell(IDS)
+    short, long = ids("_", "t 'a", "_"), ids("_", "t 'a", "s i: n", "_", "t i:", "_")
+    padded = torch.nn.functional.pad(short, (0, 0, 0, long.shape[1] - short.shape[1]))
+    model.train()
+    meaning, pace = model.encode(torch.cat((padded, long)))
+    model.eval()
+    for row, alone in ((0, short), (1, long)):
+        told, lasts = model.encode(alone)
+        assert torch.allclose(meaning[row, : alone.shape[1]], told[0], atol=1e-5)
+        assert torch.allclose(pace[row, : alone.shape[1]], lasts[0], atol=1e-5)
 
 
 @needs_flite

@@ -6,10 +6,12 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tts_core.neural.frame import FEATURES, MEL_CENTRE, MEL_SCALE, MELS
 from tts_core.neural.frontend import PLACES, TONES
@@ -17,7 +19,6 @@ from tts_core.neural.learn.blocks import Block, through
 from tts_core.neural.learn.rhythm import Rhythm
 
 _SHAPE = 1.0  # how much the bands' movement counts
-_DROPPED = 0.1  # share of what a token means that training leaves out
 _DEEPER = 2  # blocks behind the context, of what tells durations
 _SPAN, _STRIDE = 38, 8  # frames over which bands are compared, and how far apart those spans begin
 _STILL = 1e-3  # of a band's magnitudes: a span with less movement than this says nothing
@@ -30,7 +31,8 @@ _NEAR = 1.0  # how much an error of F0 counts by itself: its square alone is con
 class AcousticSize:
     """How large the networks are: `timing` is the width of the one that tells durations.
 
-    Without `rhythm` that one is as voices up to 1.4 (German: 1.2) have it.
+    Without `rhythm` that one is as voices up to 1.4 (German: 1.3) have it; without `counted` the others are as
+    those up to 1.5 (1.3) have them.
     """
 
     phonemes: int
@@ -39,14 +41,14 @@ class AcousticSize:
     encoder: int = 3
     decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
     rhythm: bool = True
+    counted: bool = True
 
 
 class Encoder(nn.Module):
     """What each token means in its clause. Padding is phoneme 0."""
 
-    def __init__(self, phonemes: int, width: int, blocks: int, dropped: float = 0.0) -> None:
+    def __init__(self, phonemes: int, width: int, blocks: int) -> None:
         super().__init__()
-        self.dropped = dropped
         self.phoneme = nn.Embedding(phonemes + 1, width, padding_idx=0)
         self.place = nn.Embedding(PLACES, width)
         self.tone = nn.Embedding(len(TONES), width)
@@ -59,7 +61,15 @@ class Encoder(nn.Module):
         x = self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])
         x = (x if rhythm is None else x + rhythm(ids)) * mask
         x = through(self.blocks, x, mask)
-        return functional.dropout(x + self.context(x)[0], self.dropped, self.training) * mask
+        return (x + self._around(x, mask)) * mask
+
+    def _around(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What lies before and behind each token; in a batch that is learned from, no clause's padding does."""
+        if not self.training:
+            return cast(Tensor, self.context(x)[0])
+        lengths = mask.sum(dim=(1, 2)).long()
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.context(packed)[0], batch_first=True, total_length=x.shape[1])[0]
 
 
 class Timing(nn.Module):
@@ -103,7 +113,8 @@ class Acoustic(nn.Module):
         super().__init__()
         self.size = size
         width = size.channels
-        self.encoder = Encoder(size.phonemes, width, size.encoder, _DROPPED)
+        self.encoder = Encoder(size.phonemes, width, size.encoder)
+        self.rhythm = Rhythm(size.phonemes, width) if size.counted else None
         self.timing = Timing(size)
         self.where = nn.Linear(4, width)
         self.decoder = nn.ModuleList(Block(width, 2, dilation=step) for step in size.decoder)
@@ -117,12 +128,18 @@ class Acoustic(nn.Module):
 
     def tell(self, phonemes: Mapping[str, int]) -> None:
         """What the networks have to know of the phonemes themselves."""
-        if self.timing.rhythm is not None:
-            self.timing.rhythm.tell(phonemes)
+        for counting in (self.rhythm, self.timing.rhythm):
+            if counting is not None:
+                counting.tell(phonemes)
+
+    def mean(self, ids: Tensor) -> Tensor:
+        """`ids` int64[B, P, 3] to what each token means, [B, P, C]."""
+        meaning: Tensor = self.encoder(ids, self.rhythm)
+        return meaning
 
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""
-        return self.encoder(ids), self.timing(ids)
+        return self.mean(ids), self.timing(ids)
 
     def decode(self, meaning: Tensor, token: Tensor, place: Tensor, mask: Tensor) -> Tensor:
         """Features [B, T, 42], the voicing a logit.
@@ -141,7 +158,7 @@ def loss(
     model: Acoustic, ids: Tensor, token: Tensor, place: Tensor, mask: Tensor, target: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
     """What the features of one batch cost, in all and by part. `target` [B, T, 42]."""
-    made = model.decode(model.encoder(ids), token, place, mask)
+    made = model.decode(model.mean(ids), token, place, mask)
     frames = mask.sum()
     off = (made[:, :, :-2] - target[:, :, :-2]) * mask
     mel = (off.abs().sum() + 2.0 * off.square().sum()) / (frames * off.shape[2])

@@ -36,7 +36,9 @@ def restore(package: Package) -> tuple[Acoustic, Vocoder]:
 
 
 def _networks(held: dict[str, Tensor], phonemes: int) -> tuple[Acoustic, Vocoder]:
-    size = AcousticSize(phonemes, rhythm=any(name.startswith("acoustic.timing.rhythm.") for name in held))
+    size = AcousticSize(
+        phonemes, rhythm="acoustic.timing.rhythm.sorts" in held, counted="acoustic.rhythm.sorts" in held
+    )
     model, vocoder = Acoustic(size), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
