@@ -93,6 +93,7 @@ def train(
 
 def load(corpus: Corpus, work: Path) -> tuple[Acoustic, Vocoder]:
     """The averaged networks as the latest checkpoints in `work` hold them. Raises FileNotFoundError."""
+    torch.set_num_threads(1)  # for measuring, as for training: more wait for each other, longer than it takes
     vocoder, model = Vocoder(), Acoustic(AcousticSize(len(corpus.phonemes)))
     tuned = work / "tune.pt"
     for network, file in (
