@@ -55,11 +55,11 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, 2, taps=5) for _ in range(blocks))
         self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
 
-    def forward(self, ids: Tensor, rhythm: Rhythm | None = None) -> Tensor:
-        """`ids` int64[B, P, 3] to [B, P, C], 0 on padding."""
+    def forward(self, ids: Tensor, counted: Tensor | None = None) -> Tensor:
+        """`ids` int64[B, P, 3], and what a Rhythm says of them [B, P, C], to [B, P, C], 0 on padding."""
         mask = (ids[:, :, :1] != 0).to(self.place.weight.dtype)
         x = self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])
-        x = (x if rhythm is None else x + rhythm(ids)) * mask
+        x = (x if counted is None else x + counted) * mask
         x = through(self.blocks, x, mask)
         return (x + self._around(x, mask)) * mask
 
@@ -93,12 +93,12 @@ class Timing(nn.Module):
                 block.still()
             nn.init.zeros_(self.own.weight)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """`ids` int64[B, P, 3] to ln(frames + 1) of each token, [B, P]."""
-        x = self.encoder(ids, self.rhythm)
+    def forward(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
+        """`ids` int64[B, P, 3] to ln(frames + 1) of each token, [B, P]; `counts` are a Rhythm's, if known."""
         if self.rhythm is None:
-            pace: Tensor = self.out(x).squeeze(2)
+            pace: Tensor = self.out(self.encoder(ids)).squeeze(2)
             return pace
+        x = self.encoder(ids, self.rhythm(self.rhythm.counts(ids) if counts is None else counts))
         norm, widen, bend, narrow = self.out
         x = through(self.deeper, x, (ids[:, :, :1] != 0).to(x.dtype))
         factors, row = self.own(ids[:, :, 0]).chunk(2, dim=2)
@@ -132,14 +132,18 @@ class Acoustic(nn.Module):
             if counting is not None:
                 counting.tell(phonemes)
 
-    def mean(self, ids: Tensor) -> Tensor:
-        """`ids` int64[B, P, 3] to what each token means, [B, P, C]."""
-        meaning: Tensor = self.encoder(ids, self.rhythm)
-        return meaning
+    def mean(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
+        """`ids` int64[B, P, 3] to what each token means, [B, P, C]. `counts` as in Timing."""
+        if self.rhythm is None:
+            return cast(Tensor, self.encoder(ids))
+        return cast(
+            Tensor, self.encoder(ids, self.rhythm(self.rhythm.counts(ids) if counts is None else counts))
+        )
 
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""
-        return self.mean(ids), self.timing(ids)
+        counts = None if self.rhythm is None else self.rhythm.counts(ids)  # once for both
+        return self.mean(ids, counts), self.timing(ids, counts)
 
     def decode(self, meaning: Tensor, token: Tensor, place: Tensor, mask: Tensor) -> Tensor:
         """Features [B, T, 42], the voicing a logit.

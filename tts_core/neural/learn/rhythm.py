@@ -59,9 +59,9 @@ class Rhythm(nn.Module):
             found += [before, torch.matmul(same, counted) - before - counted]
         return torch.cat(found, dim=2)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """`ids` int64[B, P, 3] to [B, P, C]."""
-        steps = torch.arange(_MOST, device=ids.device) + 0.5
-        above = (self.counts(ids)[:, :, :, None] > steps).to(self.sorts.dtype)
+    def forward(self, counts: Tensor) -> Tensor:
+        """`counts` [B, P, 10] to [B, P, C]."""
+        steps = torch.arange(_MOST, device=counts.device) + 0.5
+        above = (counts[:, :, :, None] > steps).to(self.sorts.dtype)
         rows: Tensor = self.more(above.flatten(2))
         return rows
