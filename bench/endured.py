@@ -64,6 +64,12 @@ def _slope(row: dict[str, Any]) -> str:
     )
 
 
+def _tasks(row: dict[str, Any]) -> str:
+    """Of control's event loop; not told by results of before they were counted."""
+    told = row.get("tasks")
+    return f"tasks {told['first']} at first, {told['after']} after; " if told else ""
+
+
 def soak(pictures: Path) -> str:
     """What calls by the thousand leave behind, and the curve; empty where it was not run."""
     found = measured("soak")
@@ -88,7 +94,7 @@ def soak(pictures: Path) -> str:
             f"{row['calls']:,} calls in the last three quarters of {row['seconds'] / 60:.3g} minutes, each "
             f"opened, spoken on, stopped and closed; {len(row['errors'])} errors. Memory went from "
             f"{row['memory_mb']['first']:g} to {row['memory_mb']['last']:g} MB, {_slope(row)}; descriptors "
-            f"{row['descriptors']['first']} at first, {row['descriptors']['after']} after; "
+            f"{row['descriptors']['first']} at first, {row['descriptors']['after']} after; {_tasks(row)}"
             f"{row['open_calls_after']} calls and {row['shared_memory_left_kb']:,} kB of shared memory were "
             "left.\n",
             "![](report/soak.svg)\n",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
 from rich.progress import track
 
 from bench.traffic import VOICE, Callers, texts
@@ -70,6 +71,12 @@ def memory(legs: int) -> dict[str, Any]:
     return asyncio.run(_weigh_legs(legs))
 
 
+async def _tasks(callers: Callers) -> int:
+    """Tasks of control's event loop while none but this request is asked."""
+    families = text_string_to_metric_families(await callers.text("/metrics"))
+    return next(int(each.samples[0].value) for each in families if each.name == "voxtrunk_tasks")
+
+
 async def _soak(seconds: float, requests: float) -> dict[str, Any]:
     before_kb = shared_memory_kb()
     with (
@@ -82,6 +89,7 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
         pids = processes(gateway)
         warm = seconds / 4
         await callers.churn(requests, time.monotonic() + warm)
+        tasks = await _tasks(callers)
         load = asyncio.create_task(callers.churn(requests, time.monotonic() + seconds - warm))
         samples = []
         for _ in track(range(int((seconds - warm) / _SAMPLE_SECONDS)), description="soak", transient=True):
@@ -90,6 +98,7 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
         made = await load
         await asyncio.sleep(8)  # the last calls are forgotten
         after = weigh(pids)
+        tasks_after = await _tasks(callers)
         open_calls = len((await callers.ask("GET", "/v1/calls?state=open"))["calls"])
         await callers.close()
     own_mb = np.array([sample["own_mb"] for sample in samples])
@@ -105,6 +114,7 @@ async def _soak(seconds: float, requests: float) -> dict[str, Any]:
         "kb_a_call": round(float(growth) * 1024 * (seconds - warm) / 3600 / max(1, made), 2),
         "descriptors": {"first": samples[0]["descriptors"], "after": after["descriptors"]},
         "threads": {"first": samples[0]["threads"], "after": after["threads"]},
+        "tasks": {"first": tasks, "after": tasks_after},
         "open_calls_after": open_calls,
         "shared_memory_left_kb": shared_memory_kb() - before_kb,
         "sample_seconds": _SAMPLE_SECONDS,

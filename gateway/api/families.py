@@ -6,6 +6,7 @@ tell theirs about four times a second; what processes use is the kernel's word.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections import Counter as Tally
@@ -69,6 +70,7 @@ class Families(Collector):
         yield from self._room()
         yield from self._keys()
         yield from _workers(workers.media, workers.synthesis)
+        yield GaugeMetricFamily("voxtrunk_tasks", "Tasks of control's event loop", len(asyncio.all_tasks()))
         yield from _media(workers.media)
         yield from _synthesis(workers.synthesis)
         yield from _voices(workers.synthesis)
