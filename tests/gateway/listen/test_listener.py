@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_written_costs_no_report(tmp_path, rtp):
     assert (told["wav"], told["streams"][0]["packets"]) == ([], 50)
     result = CliRunner().invoke(_command(), ["--port", "0", "--wav", str(tmp_path), "--seconds", "0"])
     assert result.exit_code == 2
-    assert "is a folder" in result.stderr
+    assert "is a folder" in " ".join(result.stderr.replace("│", " ").split())  # the box wraps a long path
 
 
 def test_the_command_writes_a_file_for_each_of_several(tmp_path, rtp):
