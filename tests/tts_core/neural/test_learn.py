@@ -205,7 +205,7 @@ def test_german_is_measured_with_the_same_sentences_whatever_the_lesson(
     would_be_learned = tuple(itertools.islice(sentences("de", 0), 60))
     monkeypatch.setattr(prompts, "GERMAN_MADE_UP", would_be_learned)
     amount = recipe.Amount(clauses=3000, prose=0, timed=500, held_out=60)
-    lessons = [recipe._made_up("de", amount, seed) for seed in (0, 1)]
+    lessons = [recipe._made_up("de", amount, seed, ()) for seed in (0, 1)]
     for learn, timed, test in lessons:
         assert (len(learn), len(timed), len(set(test))) == (3000, 500, 80)
         assert not {*learn, *timed} & set(test)
