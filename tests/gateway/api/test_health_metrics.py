@@ -227,7 +227,7 @@ async def test_a_gateway_that_has_not_started_can_be_scraped(api: Any) -> None:
     assert (await api.http.get("/health")).status_code == 503
 
 
-def test_two_gateways_in_one_process_do_not_collide() -> None:
+async def test_two_gateways_in_one_process_do_not_collide() -> None:
     from types import SimpleNamespace
 
     board: Any = SimpleNamespace(
