@@ -27,10 +27,10 @@ def _flat(figures: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def present(name: str, rows: list[dict[str, Any]], as_json: bool) -> None:
-    """Print a bench's rows and keep them, or print them as JSON and keep nothing: a lone row by its names."""
+    """Print a bench's rows and keep them, or print them as JSON and keep nothing; a lone row's on top too."""
     if as_json:
-        told: dict[str, Any] = rows[0] if len(rows) == 1 else {"figures": rows}
-        typer.echo(json.dumps({"bench": name, "machine": machine.describe(), **told}))
+        told = {"bench": name, "machine": machine.describe(), "figures": rows}
+        typer.echo(json.dumps((rows[0] if len(rows) == 1 else {}) | told))
         return
     flat = [_flat(row) for row in rows]
     table = Table("", *(str(number) for number in range(1, len(rows) + 1)), box=None, show_header=False)

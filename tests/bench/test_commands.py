@@ -17,6 +17,7 @@ def test_run_may_be_left_out_and_a_lone_rows_figures_are_told_by_name() -> None:
     short = ["synth", "--voice", "neural:en-us-slt", "--runtime", "ort-cpu", "--seconds", "0.5", "--json"]
     one = CliRunner().invoke(app, [*short, "--streams", "2"], catch_exceptions=False)
     told = json.loads(one.stdout)
+    assert told["figures"] == [{name: told[name] for name in told["figures"][0]}]
     assert told["streams"] == 2
     assert told["chunk_ms"] == 80
     assert (told["voice"], told["runtime"]) == ("neural:en-us-slt", "ort-cpu")

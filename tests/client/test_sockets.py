@@ -35,6 +35,15 @@ async def of_async(events):
     return [each.seq async for each in events]
 
 
+async def seqs(url, asynchronous):
+    """Of the events of call c_1, by either client."""
+    if asynchronous:
+        async with AsyncClient(url, retry=QUICK) as client:
+            return await of_async(client.events(call_id="c_1"))
+    with Client(url, retry=QUICK) as client:
+        return [each.seq for each in client.events(call_id="c_1")]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_events_go_on_where_the_connection_broke(sockets, asynchronous):
     paths = []
@@ -85,13 +94,7 @@ async def test_a_calls_events_do_not_end_with_a_server_or_proxy_that_goes_away(s
         socket.close(1001 if first else 1000)
 
     with sockets(handler) as url:
-        if asynchronous:
-            async with AsyncClient(url, retry=QUICK) as client:
-                told = await of_async(client.events(call_id="c_1"))
-        else:
-            with Client(url, retry=QUICK) as client:
-                told = [each.seq for each in client.events(call_id="c_1")]
-    assert told == [1, 2]
+        assert await seqs(url, asynchronous) == [1, 2]
     assert paths == ["/v1/events?call_id=c_1", "/v1/events?call_id=c_1&after=e_run_1"]
 
 
@@ -108,13 +111,7 @@ async def test_a_calls_events_end_with_it(sockets, asynchronous):
         socket.close(1000 if len(paths) > 1 else 1011)
 
     with sockets(handler) as url:
-        if asynchronous:
-            async with AsyncClient(url, retry=QUICK) as client:
-                told = await of_async(client.events(call_id="c_1"))
-        else:
-            with Client(url, retry=QUICK) as client:
-                told = [each.seq for each in client.events(call_id="c_1")]
-    assert told == [1, 2]
+        assert await seqs(url, asynchronous) == [1, 2]
     assert paths == ["/v1/events?call_id=c_1"] * 2
 
 

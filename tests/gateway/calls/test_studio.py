@@ -118,6 +118,19 @@ async def test_a_client_is_handed_what_a_telephone_leg_is_sent(board, doors, cod
         assert len(handed) == said.units * UNIT_OCTETS > 6000
 
 
+async def until_two_ended(take):
+    """Octets that came, and which two ended how."""
+    octets, ended = 0, []
+    async for item in take.items():
+        if isinstance(item, bytes):
+            octets += len(item)
+        elif item.kind in ENDS:
+            ended.append((item.id, item.kind))
+            if len(ended) == 2:
+                break
+    return octets, ended
+
+
 async def test_an_id_that_is_taken_leaves_the_utterance_that_has_it_pending(doors):
     async with doors.take("test") as take:
         await take.say(say(TEXT, id="a"))
@@ -133,17 +146,10 @@ async def test_what_is_taken_back_takes_nothing_of_another_along(doors):
         await take.say(say(lengthy(4), id="b"))
         await until(lambda: first.heard * UNIT_OCTETS > 8000)  # it is made, and waits for its client
         (second,) = await take.clear("b")
-        octets, ends = 0, []
-        async for item in take.items():
-            if isinstance(item, bytes):
-                octets += len(item)
-            elif item.kind in ENDS:
-                ends.append((item.id, item.kind))
-            if len(ends) == 2:
-                break
+        octets, ended = await until_two_ended(take)
         assert octets == first.units * UNIT_OCTETS
         assert (second.id, second.heard) == ("b", 0)
-        assert sorted(ends) == [("a", "utterance.finished"), ("b", "utterance.stopped")]
+        assert sorted(ended) == [("a", "utterance.finished"), ("b", "utterance.stopped")]
 
 
 async def test_what_is_told_stands_where_it_is_said(board, doors):
@@ -265,14 +271,7 @@ async def test_what_is_taken_back_is_not_handed_out(board, doors):
         await anext(take.items())
         assert await take.clear(utterance.id) == [utterance]
         await take.say(say("Good bye.", id="bye"))
-        octets, ended = 0, []
-        async for item in take.items():
-            if isinstance(item, bytes):
-                octets += len(item)
-            elif item.kind in ENDS:
-                ended.append((item.id, item.kind))
-                if item.id == "bye":
-                    break
+        octets, ended = await until_two_ended(take)
         assert ended == [(utterance.id, "utterance.stopped"), ("bye", "utterance.finished")]
         assert octets == len(await heard(doors, say("Good bye.")))
         assert utterance.remaining_text

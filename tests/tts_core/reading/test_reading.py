@@ -181,7 +181,7 @@ def test_20_000_characters_in_200_ms(tag: str, text: str) -> None:
     read(text, tag)  # compiles its patterns
     taken = []
     while len(taken) < 5 and min(taken, default=1) > 0.2:
-        slow = max(1.0, _counting() / 0.03)  # a core that a neighbour has by half is not our fault
+        slow = max(1.0, _counting() / 0.037)  # a core that a neighbour has by half is not our fault
         begin = time.process_time()
         read(whole, tag)
         taken.append((time.process_time() - begin) / slow)
@@ -189,7 +189,7 @@ def test_20_000_characters_in_200_ms(tag: str, text: str) -> None:
 
 
 def _counting() -> float:
-    """Processor time to count to a million: 0.03 s on a core of one's own."""
+    """Processor time to count to a million: 0.037 s is the least that was seen, on a Xeon."""
     begin, count = time.process_time(), 0
     for number in range(1_000_000):
         count += number

@@ -98,7 +98,7 @@ class Timing(nn.Module):
         if self.rhythm is None:
             pace: Tensor = self.out(self.encoder(ids)).squeeze(2)
             return pace
-        x = self.encoder(ids, self.rhythm(self.rhythm.counts(ids) if counts is None else counts))
+        x = self.encoder(ids, self.rhythm(ids, counts))
         norm, widen, bend, narrow = self.out
         x = through(self.deeper, x, (ids[:, :, :1] != 0).to(x.dtype))
         factors, row = self.own(ids[:, :, 0]).chunk(2, dim=2)
@@ -134,11 +134,8 @@ class Acoustic(nn.Module):
 
     def mean(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
         """`ids` int64[B, P, 3] to what each token means, [B, P, C]. `counts` as in Timing."""
-        if self.rhythm is None:
-            return cast(Tensor, self.encoder(ids))
-        return cast(
-            Tensor, self.encoder(ids, self.rhythm(self.rhythm.counts(ids) if counts is None else counts))
-        )
+        counted = None if self.rhythm is None else self.rhythm(ids, counts)
+        return cast(Tensor, self.encoder(ids, counted))
 
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""

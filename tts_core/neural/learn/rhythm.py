@@ -59,9 +59,10 @@ class Rhythm(nn.Module):
             found += [before, torch.matmul(same, counted) - before - counted]
         return torch.cat(found, dim=2)
 
-    def forward(self, counts: Tensor) -> Tensor:
-        """`counts` [B, P, 10] to [B, P, C]."""
-        steps = torch.arange(_MOST, device=counts.device) + 0.5
+    def forward(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
+        """`ids` int64[B, P, 3], and their `counts` if they are known, to [B, P, C]."""
+        counts = self.counts(ids) if counts is None else counts
+        steps = torch.arange(_MOST, device=ids.device) + 0.5
         above = (counts[:, :, :, None] > steps).to(self.sorts.dtype)
         rows: Tensor = self.more(above.flatten(2))
         return rows
