@@ -159,7 +159,7 @@ def growth_command(
     os.sched_setaffinity(0, {OTHER_CPU})
     with log.status("one leg") as status:
         rows = []
-        for row in growth.climb(sorted(legs), seconds):
+        for row in growth.climb(sorted(legs), seconds, awake=True):
             rows.append(row)
             status.update(f"{row['legs']} legs: {'; '.join(row['broke']) or 'held'}")
     present("growth", rows, as_json)

@@ -96,7 +96,14 @@ def test_the_whole_report(results, tmp_path):
     results(
         "growth",
         [
-            tried(n, 0.2, sender_cores=0.05 + n * 2e-4, all_cores=0.07 + n * 4e-4, memory_mb=200 + n / 100)
+            tried(
+                n,
+                0.2,
+                sender_cores=0.05 + n * 2e-4,
+                all_cores=0.07 + n * 4e-4,
+                memory_mb=200 + n / 100,
+                awake_cores=0.01 + n * 1e-4,
+            )
             for n in (1, 1000, 3000)
         ],
     )
@@ -124,6 +131,7 @@ def test_the_whole_report(results, tmp_path):
     )  # fmt: skip
     text = report.write(tmp_path).read_text()
     assert "0.05 + 0.2 a thousand legs" in text
+    assert "media worker awake, cores: 0.01 + 0.1 a thousand legs" in text
     assert "numpy 25 %, Python 75 %" in text
     assert "| **101**, 300 | 9 | 0 |" in text
     assert "torch is not installed here |" in text
