@@ -21,6 +21,7 @@ BINS = FFT // 2 + 1
 MELS = 40
 F0, VOICING = MELS, MELS + 1  # columns
 FEATURES = MELS + 2
+STATES = 3  # that a phoneme's duration is told in: how it begins, its middle and how it ends
 OVERLAP_GAIN = 1.125  # the sum of three squared periodic Hann windows
 
 MEL_FLOOR = 1e-3

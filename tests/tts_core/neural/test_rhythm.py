@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from tts_core.neural import package as packages  # noqa: E402
 from tts_core.neural.frontend import alphabet  # noqa: E402
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
 from tts_core.neural.learn import prose, recipe, train  # noqa: E402
-from tts_core.neural.learn.acoustic import Acoustic, AcousticSize  # noqa: E402
+from tts_core.neural.learn.acoustic import Acoustic, AcousticSize, timing_loss  # noqa: E402
 from tts_core.neural.learn.export import About, export  # noqa: E402
 from tts_core.neural.learn.flite_library import FliteLibrary  # noqa: E402
 from tts_core.neural.learn.recipe import Amount  # noqa: E402
@@ -63,20 +64,36 @@ def test_padding_is_not_counted() -> None:
 
 
 def test_a_voice_from_before_speaks_as_it_did_and_is_where_others_begin(tmp_path: Path) -> None:
-    earlier = Acoustic(AcousticSize(len(IDS), rhythm=False, counted=False))
+    earlier = Acoustic(AcousticSize(len(IDS), states=1, timing=96))
     about = About("en-us-none", "0.0", "en-us", "", "from before", "nobody", "CC0-1.0")
     export(earlier, Vocoder(), IDS, about, tmp_path)
     held, _ = restore(packages.read(tmp_path))
-    assert held.timing.rhythm is None
-    assert held.rhythm is None
+    assert held.size.states == 1
     model = Acoustic(AcousticSize(len(IDS)))
     train.begin_from(tmp_path, model, Vocoder(), IDS)
     model.tell(IDS)
     model.eval()
     some = ids("_", "t 'a s t 'i:", "a n", "_", "s 'i:", "_")
     with torch.no_grad():
-        for made, before in zip(model.encode(some), held.encode(some), strict=True):
-            assert torch.allclose(made, before, atol=1e-6)
+        assert torch.allclose(model.mean(some), held.mean(some), atol=1e-6)
+        assert held.timing(some).shape == (*some.shape[:2], 1)
+        assert torch.allclose(held.encode(some)[1], held.timing(some)[:, :, 0].clamp(min=0).log1p())
+
+
+def test_a_duration_and_its_states_are_taught_and_what_is_not_known_is_not() -> None:
+    timing = Acoustic(AcousticSize(len(IDS))).timing
+    some = ids("_", "t 'a", "_")
+    with torch.no_grad():
+        made = timing(some)
+    whole, states = made.sum(dim=2), made.clone()
+    states[0, 1] += 2.0
+    states[0, 2] = torch.nan
+    cost, parts = timing_loss(timing, some, whole + 1.0, states)
+    assert parts == {"frames": pytest.approx(1.0, abs=1e-5), "states": pytest.approx(3 * 2.0 / 4, abs=1e-5)}
+    torch.autograd.backward(cost)
+    assert all(torch.isfinite(each.grad).all() for each in timing.parameters() if each.grad is not None)
+    cost, parts = timing_loss(timing, some, whole + 1.0, torch.full_like(states, torch.nan))
+    assert parts == {"frames": pytest.approx(1.0, abs=1e-5), "states": 0.0}
 
 
 def test_what_is_learned_of_a_clause_does_not_depend_on_who_is_in_its_batch() -> None:
@@ -99,7 +116,8 @@ def test_flites_trees_say_what_flite_does() -> None:
         ["flite", "-voice", "slt", "-psdur", "-t", TEXT, "-o", "/dev/null"], capture_output=True, check=True
     )
     marks = [mark.split(":") for mark in said.stdout.decode().split()]
-    names, ends = FliteLibrary("slt").phones(TEXT)
+    names, states = FliteLibrary("slt").phones(TEXT)
+    ends = np.cumsum([sum(each) for each in states])
     assert names == [name for name, _ in marks]
     assert np.allclose(ends, [float(end) for _, end in marks], atol=6e-4)  # it prints milliseconds
 
@@ -111,6 +129,10 @@ def test_durations_alone_are_those_of_the_lesson() -> None:
     assert timed.phonemes == whole.phonemes
     assert np.allclose(timed.exact, whole.exact, atol=0.11)
     assert not timed.audio.any()
+    known = ~np.isnan(timed.states).any(axis=1)
+    assert 0.8 < known.mean() < 1.0, "the pauses at both ends are cut"
+    assert np.allclose(timed.states[known].sum(axis=1), timed.exact[known], atol=1e-3)
+    assert np.isnan(whole.states).all()
 
 
 @needs_flite
@@ -122,7 +144,23 @@ def test_prose_is_read_in_more_libraries(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "zebra.py").write_text('"""Nobody ever sold a purple garden."""\n')
     teacher = FliteTeacher("slt")
     recipe.prepare(teacher, (), Amount(2, 9, 2, 2), 0, tmp_path / "work", None, [tmp_path])
-    said = corpora.load(tmp_path / "work" / "corpus").training
+    held = corpora.load(tmp_path / "work" / "corpus")
+    known = ~np.isnan(np.concatenate([each.states for each in held.readings])).any(axis=1)
+    assert known.mean() > 0.5
+    assert all(np.isnan(each.states).all() for each in held.training)
+    said = held.training
     texts = [each.text for each in said]
     assert "Nobody ever sold a purple garden." in texts
     assert "No zebra was sold." in texts
+
+
+def test_crossed_clauses_are_new_and_the_same_for_the_same_seed() -> None:
+    clauses = ["Please hold the line,", "A train leaves every hour.", "Yes."]
+    made = list(itertools.islice(prose.crossed(clauses, ["zebra"], 3), 200))
+    assert made == list(itertools.islice(prose.crossed(clauses, ["zebra"], 3), 200))
+    assert made != list(itertools.islice(prose.crossed(clauses, ["zebra"], 4), 200))
+    assert len(set(made)) > 100
+    assert any("zebra" in text.lower() for text in made)
+    assert all(text[0].isupper() and text[-1] in ".,?!" and len(text.split()) <= 24 for text in made)
+    joined = [text for text in made if text.startswith("Please") and "hour" in text]
+    assert joined

@@ -152,15 +152,13 @@ def test_analysis_is_torch_stft_and_synthesis_gives_it_back() -> None:
     audio = torch.randn(20 * HOP, dtype=torch.float64)
     window = torch.from_numpy(frame.window())
     frames = audio.unfold(0, frame.WINDOW, HOP)
-    spectra = frames @ source.analysis()
+    spectra = frames @ source.analysis(source.moments())
     padded = torch.nn.functional.pad(frames * window, (0, frame.FFT - frame.WINDOW))
     reference = torch.fft.rfft(padded)
     assert (torch.complex(spectra[:, :BINS], spectra[:, BINS:]) - reference).abs().max() < 1e-10
-    back = torch.zeros_like(audio)
-    for index, piece in enumerate(spectra @ source.synthesis()):
-        back[index * HOP : index * HOP + frame.WINDOW] += piece
-    inner = slice(2 * HOP, -2 * HOP)
-    assert (back[inner] - audio[inner]).abs().max() < 1e-10
+    threes = torch.cat((spectra[:-2], spectra[1:-1], spectra[2:]), dim=1)
+    back = (threes @ source.synthesis(source.moments())).flatten()
+    assert (back - audio[2 * HOP : -2 * HOP]).abs().max() < 1e-10
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 4])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from tts_core.neural.frame import FEATURES, MEL_CENTRE, MEL_SCALE, MELS
+from tts_core.neural.frame import FEATURES, MEL_CENTRE, MEL_SCALE, MELS, STATES
 from tts_core.neural.frontend import PLACES, TONES
 from tts_core.neural.learn.blocks import Block, through
 from tts_core.neural.learn.rhythm import Rhythm
@@ -31,17 +31,15 @@ _NEAR = 1.0  # how much an error of F0 counts by itself: its square alone is con
 class AcousticSize:
     """How large the networks are: `timing` is the width of the one that tells durations.
 
-    Without `rhythm` that one is as voices up to 1.4 (German: 1.3) have it; without `counted` the others are as
-    those up to 1.5 (1.3) have them.
+    A token lasts as long as its `states` together; voices up to 1.6 (German: 1.4) have one.
     """
 
     phonemes: int
     channels: int = 160
-    timing: int = 96
+    timing: int = 120
     encoder: int = 3
     decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
-    rhythm: bool = True
-    counted: bool = True
+    states: int = STATES
 
 
 class Encoder(nn.Module):
@@ -55,11 +53,11 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, 2, taps=5) for _ in range(blocks))
         self.context = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
 
-    def forward(self, ids: Tensor, counted: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, counted: Tensor) -> Tensor:
         """`ids` int64[B, P, 3], and what a Rhythm says of them [B, P, C], to [B, P, C], 0 on padding."""
         mask = (ids[:, :, :1] != 0).to(self.place.weight.dtype)
         x = self.phoneme(ids[:, :, 0]) + self.place(ids[:, :, 1]) + self.tone(ids[:, :, 2])
-        x = (x if counted is None else x + counted) * mask
+        x = (x + counted) * mask
         x = through(self.blocks, x, mask)
         return (x + self._around(x, mask)) * mask
 
@@ -75,35 +73,43 @@ class Encoder(nn.Module):
 class Timing(nn.Module):
     """How long each token lasts. It shares nothing with what says how tokens sound, so each can learn alone.
 
-    A teacher's trees first ask which phoneme it is, and go other ways for each. So each has factors of its own in
-    the hidden layer, and a row of weights of its own behind it that is added to the one of all.
+    A teacher's trees first ask which phoneme it is and in which of its states, and go other ways for each. So
+    each phoneme has factors of its own in the hidden layer, and behind it, for each state, a row of weights of
+    its own that is added to the one of all.
     """
 
     def __init__(self, size: AcousticSize) -> None:
         super().__init__()
         width = size.timing
         self.encoder = Encoder(size.phonemes, width, size.encoder)
-        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
-        self.rhythm = Rhythm(size.phonemes, width) if size.rhythm else None
-        if size.rhythm:
-            self.deeper = nn.ModuleList(Block(width, 2, taps=5) for _ in range(_DEEPER))
-            self.own = nn.Embedding(size.phonemes + 1, 2 * width)
-            for block in self.deeper:
-                assert isinstance(block, Block)
-                block.still()
-            nn.init.zeros_(self.own.weight)
+        self.rhythm = Rhythm(size.phonemes, width)
+        self.deeper = nn.ModuleList(Block(width, 2, taps=5) for _ in range(_DEEPER))
+        self.out = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size.states)
+        )
+        self.own = nn.Embedding(size.phonemes + 1, (1 + size.states) * width)
+        for block in self.deeper:
+            assert isinstance(block, Block)
+            block.still()
+        nn.init.zeros_(self.own.weight)
 
     def forward(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
-        """`ids` int64[B, P, 3] to ln(frames + 1) of each token, [B, P]; `counts` are a Rhythm's, if known."""
-        if self.rhythm is None:
-            pace: Tensor = self.out(self.encoder(ids)).squeeze(2)
-            return pace
+        """`ids` int64[B, P, 3] to the frames of each token's states, [B, P, S].
+
+        `counts` are a Rhythm's, if they are known.
+        """
         x = self.encoder(ids, self.rhythm(ids, counts))
         norm, widen, bend, narrow = self.out
         x = through(self.deeper, x, (ids[:, :, :1] != 0).to(x.dtype))
-        factors, row = self.own(ids[:, :, 0]).chunk(2, dim=2)
+        factors, *rows = self.own(ids[:, :, 0]).split(x.shape[2], dim=2)
         hidden = bend(widen(norm(x)) * (1 + factors))
-        return narrow(hidden).squeeze(2) + (hidden * row).sum(dim=2)
+        own = torch.stack([(hidden * row).sum(dim=2) for row in rows], dim=2)
+        frames: Tensor = torch.exp(narrow(hidden) + own) - 1  # ONNX has no expm1, and no log1p
+        return frames
+
+    def pace(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
+        """The same to ln(frames + 1) of each token, [B, P]."""
+        return torch.log(1 + self(ids, counts).sum(dim=2).clamp(min=0))
 
 
 class Acoustic(nn.Module):
@@ -114,7 +120,7 @@ class Acoustic(nn.Module):
         self.size = size
         width = size.channels
         self.encoder = Encoder(size.phonemes, width, size.encoder)
-        self.rhythm = Rhythm(size.phonemes, width) if size.counted else None
+        self.rhythm = Rhythm(size.phonemes, width)
         self.timing = Timing(size)
         self.where = nn.Linear(4, width)
         self.decoder = nn.ModuleList(Block(width, 2, dilation=step) for step in size.decoder)
@@ -123,24 +129,21 @@ class Acoustic(nn.Module):
 
     def alphabets(self) -> dict[str, nn.Embedding]:
         """The tables that have a row for each phoneme."""
-        named = {"sound": self.encoder.phoneme, "length": self.timing.encoder.phoneme}
-        return named if self.timing.rhythm is None else named | {"own": self.timing.own}
+        return {"sound": self.encoder.phoneme, "length": self.timing.encoder.phoneme, "own": self.timing.own}
 
     def tell(self, phonemes: Mapping[str, int]) -> None:
         """What the networks have to know of the phonemes themselves."""
         for counting in (self.rhythm, self.timing.rhythm):
-            if counting is not None:
-                counting.tell(phonemes)
+            counting.tell(phonemes)
 
     def mean(self, ids: Tensor, counts: Tensor | None = None) -> Tensor:
         """`ids` int64[B, P, 3] to what each token means, [B, P, C]. `counts` as in Timing."""
-        counted = None if self.rhythm is None else self.rhythm(ids, counts)
-        return cast(Tensor, self.encoder(ids, counted))
+        return cast(Tensor, self.encoder(ids, self.rhythm(ids, counts)))
 
     def encode(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`ids` int64[B, P, 3] to what each token means [B, P, C], and ln(frames + 1) of each [B, P]."""
-        counts = None if self.rhythm is None else self.rhythm.counts(ids)  # once for both
-        return self.mean(ids, counts), self.timing(ids, counts)
+        counts = self.rhythm.counts(ids)  # once for both
+        return self.mean(ids, counts), self.timing.pace(ids, counts)
 
     def decode(self, meaning: Tensor, token: Tensor, place: Tensor, mask: Tensor) -> Tensor:
         """Features [B, T, 42], the voicing a logit.
@@ -214,11 +217,18 @@ def _cosines() -> Tensor:
     return torch.cos(angle) * math.sqrt(2 / MELS)
 
 
-def timing_loss(timing: Timing, ids: Tensor, durations: Tensor) -> tuple[Tensor, dict[str, float]]:
-    """How far the durations of one batch are off: mean absolute error in frames. `durations` [B, P].
+def timing_loss(
+    timing: Timing, ids: Tensor, durations: Tensor, states: Tensor
+) -> tuple[Tensor, dict[str, float]]:
+    """How far the durations of one batch are off: mean absolute errors in frames, of tokens and of their states.
 
+    `durations` [B, P]; `states` [B, P, S], NaN where they are not known. A sum tells less than its parts: slt's
+    were learned in four minutes as they had not been in thirty from the sums alone.
     The pauses at both ends are of a length that every lesson was cut to, and count like the rest.
     """
     told = (ids[:, :, 0] != 0).to(torch.float32)
-    off = ((torch.expm1(timing(ids)) - durations).abs() * told).sum() / told.sum()
-    return off, {"frames": float(off.detach())}
+    made = timing(ids)
+    off = ((made.sum(dim=2) - durations).abs() * told).sum() / told.sum()
+    known = ~states.isnan() * told.unsqueeze(2)  # a NaN's own gradient would be one, times 0 or not
+    parts = ((made - states.nan_to_num()).abs() * known).sum() / told.sum()
+    return off + parts, {"frames": float(off.detach()), "states": float(parts.detach())}

@@ -42,10 +42,15 @@ def clauses(items: Sequence[Item]) -> Clauses:
     )
 
 
-def readings(items: Sequence[Reading]) -> tuple[Tensor, Tensor]:
-    """The arguments of `acoustic.timing_loss`: ids [B, P, 3] and exact durations [B, P], padded with zeros."""
+def readings(items: Sequence[Reading]) -> tuple[Tensor, Tensor, Tensor]:
+    """The arguments of `acoustic.timing_loss`, padded with zeros.
+
+    They are ids [B, P, 3], exact durations [B, P] and those of their states [B, P, STATES].
+    """
     tokens = max(len(item.ids) for item in items)
-    return _padded([item.ids for item in items], tokens), _padded([item.exact for item in items], tokens)
+    told = ([getattr(item, name) for item in items] for name in ("ids", "exact", "states"))
+    ids, exact, states = (_padded(rows, tokens) for rows in told)
+    return ids, exact, states
 
 
 def by_length(items: Sequence[_Any], size: int, dice: np.random.Generator) -> list[list[_Any]]:

@@ -22,6 +22,7 @@ from tts_core.neural.learn.teachers import CannotTeach, Lesson, NoLesson, Teache
 from tts_core.neural.learn.telephone import lift
 
 _ABOUT = "corpus.json"
+_OF_TOKENS = ("ids", "durations", "exact", "states")
 _LISTENED = 100  # clauses that tell a teacher's range
 _MIDDLE_HZ = 150.0  # of a teacher that was never heard voiced
 LEVEL = 0.08  # RMS of full scale that the corpus is brought to: about -22 dBov
@@ -31,13 +32,14 @@ LEVEL = 0.08  # RMS of full scale that the corpus is brought to: about -22 dBov
 class Reading:
     """How long each token of a clause lasts: `ids` int64[P, 3], `durations` int64[P] in frames.
 
-    `exact` float32[P] are the teacher's own, before they were rounded to frames.
+    `exact` float32[P] are the teacher's own, before they were rounded to frames; `states` as in Lesson.
     """
 
     text: str
     ids: NDArray[np.int64]
     durations: NDArray[np.int64]
     exact: Floats
+    states: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +121,13 @@ def _loudness(audio: Sequence[Floats]) -> float:
 
 def _reading(lesson: Lesson, ids: dict[str, int]) -> Reading:
     read = tokens(lesson.phonemes, ids, tone_of(lesson.text))
-    return Reading(lesson.text, read.ids, lesson.durations, lesson.exact)
+    return Reading(lesson.text, read.ids, lesson.durations, lesson.exact, lesson.states)
 
 
 def _item(lesson: Lesson, ids: dict[str, int], audio: Floats, reach: tuple[float, float]) -> Item:
     read = _reading(lesson, ids)
     features = pack(log_mels(audio), _hz(audio, reach))
-    return Item(read.text, read.ids, read.durations, read.exact, features, audio)
+    return Item(read.text, read.ids, read.durations, read.exact, read.states, features, audio)
 
 
 def _reach(heard: Sequence[Floats]) -> tuple[float, float]:
@@ -148,7 +150,7 @@ def _hz(audio: Floats, reach: tuple[float, float]) -> Floats:
 def _save(corpus: Corpus, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     everything: list[Reading] = [*corpus.items, *corpus.readings]
-    for name in ("ids", "durations", "exact"):
+    for name in _OF_TOKENS:
         np.save(folder / f"{name}.npy", np.concatenate([getattr(each, name) for each in everything]))
     for name in ("features", "audio"):
         np.save(folder / f"{name}.npy", np.concatenate([getattr(item, name) for item in corpus.items]))
@@ -169,22 +171,21 @@ def _save(corpus: Corpus, folder: Path) -> None:
 def load(folder: Path) -> Corpus:
     """The corpus cached in `folder`. Raises FileNotFoundError."""
     about = json.loads((folder / _ABOUT).read_text())
-    ids, durations, exact, features, audio = (
-        np.load(folder / f"{name}.npy") for name in ("ids", "durations", "exact", "features", "audio")
-    )
+    of_tokens = [np.load(folder / f"{name}.npy") for name in _OF_TOKENS]
+    features, audio = (np.load(folder / f"{name}.npy") for name in ("features", "audio"))
     items: list[Item] = []
     readings: list[Reading] = []
     token, frame = 0, 0
     for text, count in zip(about["texts"], about["tokens"], strict=True):
         mine = slice(token, token + count)
-        read = Reading(text, ids[mine], durations[mine], exact[mine])
+        read = Reading(text, *(each[mine] for each in of_tokens))
         token += count
         if len(items) == about["items"]:
             readings.append(read)
             continue
         end = frame + int(read.durations.sum())
         heard = features[frame:end], audio[frame * HOP : end * HOP]
-        items.append(Item(text, read.ids, read.durations, read.exact, *heard))
+        items.append(Item(text, read.ids, read.durations, read.exact, read.states, *heard))
         frame = end
     held_out, phonemes = about["held_out"], about["phonemes"]
     return Corpus(about["teacher"], about["language"], phonemes, items, held_out, readings)

@@ -80,8 +80,8 @@ class FliteLibrary:
         self._states = _states(self._model)
         self._spreads = _spreads(self._model)
 
-    def phones(self, text: str) -> tuple[list[str], list[float]]:
-        """The phones of `text`, pauses too, and the second in which each one ends."""
+    def phones(self, text: str) -> tuple[list[str], list[tuple[float, ...]]]:
+        """The phones of `text`, pauses too, and how many seconds each one's states last."""
         core = self._core
         utterance = core.new_utterance()
         try:
@@ -92,28 +92,26 @@ class FliteLibrary:
         finally:
             core.delete_utterance(utterance)
 
-    def _timed(self, utterance: int) -> tuple[list[str], list[float]]:
+    def _timed(self, utterance: int) -> tuple[list[str], list[tuple[float, ...]]]:
         core = self._core
         spoken, held = (core.utt_relation_create(utterance, name) for name in (b"HMMstate", b"segstate"))
         names: list[str] = []
-        states: list[tuple[int, bytes, int]] = []
+        states: list[list[tuple[bytes, int]]] = []
         phone = core.relation_head(core.utt_relation(utterance, b"Segment"))
         while phone:
             name = core.item_feat_string(phone, b"name")
             parent = core.relation_append(held, phone)
+            states.append([])
             for place, state in enumerate(self._states[name], 1):
                 item = core.relation_append(spoken, None)
                 core.item_add_daughter(parent, item)
                 core.item_set_string(item, b"name", state)
                 core.item_set_int(item, b"statepos", place)
-                states.append((len(names), state, item))
+                states[-1].append((state, item))
             names.append(name.decode())
             phone = core.item_next(phone)
-        ends, passed = [0.0] * len(names), 0.0
-        for index, state, item in states:  # once they all are there, for the trees look at the next ones too
-            passed += max(self._lasts(state, item), self._model.frame_advance)
-            ends[index] = passed
-        return names, ends
+        # once they all are there, for the trees look at the next ones too
+        return names, [tuple(self._lasts(*state) for state in each) for each in states]
 
     def _lasts(self, state: bytes, item: int) -> float:
         trees = self._model.num_dur_models
@@ -122,7 +120,7 @@ class FliteLibrary:
             for tree in range(trees)
         )
         mean, deviation = self._spreads[state]
-        return float(told / trees * deviation + mean)
+        return max(float(told / trees * deviation + mean), self._model.frame_advance)
 
 
 def _states(model: _Model) -> dict[bytes, list[bytes]]:

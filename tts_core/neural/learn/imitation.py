@@ -7,7 +7,7 @@ import numpy as np
 from tts_core.neural import speech
 from tts_core.neural.frame import Floats
 from tts_core.neural.frontend import clean_phonemes, tokens, tone_of
-from tts_core.neural.learn.teachers import Lesson, NoLesson
+from tts_core.neural.learn.teachers import Lesson, NoLesson, untold
 from tts_core.neural.package import Package
 from tts_core.neural.phonemes import PhonemeReader
 from tts_core.neural.runtime import OrtRuntime
@@ -33,7 +33,7 @@ class VoiceTeacher:
         score = speech.compose(self._runtime, tokens(phonemes, self._ids, tone_of(text)), 1.0)
         audio = np.concatenate(list(speech.frames(self._runtime, score)))
         lasting = np.diff(score.ends, prepend=0)
-        return Lesson(text, tuple(phonemes), lasting, lasting.astype(np.float32), audio)
+        return Lesson(text, tuple(phonemes), lasting, lasting.astype(np.float32), untold(len(lasting)), audio)
 
     def timed(self, text: str) -> Lesson:
         """The same."""

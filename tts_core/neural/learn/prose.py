@@ -21,6 +21,10 @@ _SENTENCE = re.compile(r"(?<=[.?!] )[A-Z][a-z]*(?:,? [A-Za-z'-]+){3,17}[.?!](?= 
 _WORD = re.compile(r"[A-Za-z'-]+")
 _EXAMPLE = re.compile(r'"([A-Za-z][A-Za-z\' ,-]+[.?!]?)"')
 _WORDNET = ("data.adj", "data.adv", "data.noun", "data.verb")
+_JOINED, _CHANGED, _PARTED = 0.5, 0.3, 0.03  # of the clauses; of their words
+_BETWEEN = (",", " and", " or", " the", " is")
+_LONGEST, _SHORT = 20, 3  # words of a clause; letters of a word that is kept
+_ENDS, _CLOSED_BY = ".,?!;:", "...,?!"
 _MARKUP = re.compile(r"[*`\"]")
 
 
@@ -53,6 +57,28 @@ def clauses(known: frozenset[str], seed: int, folders: Sequence[Path]) -> list[s
     spoken = [clause for text in sorted(found) for clause in _clauses(text)]
     random.Random(f"prose {seed}").shuffle(spoken)
     return list(dict.fromkeys(spoken))
+
+
+def crossed(clauses: Sequence[str], words: Sequence[str], seed: int) -> Iterator[str]:
+    """Endlessly many clauses that nobody would say: halves of two of `clauses`, some words changed for others.
+
+    Durations are learned from them, for what surrounds a sound in one sentence in a million is met here as well.
+    """
+    dice = random.Random(f"crossed {seed}")
+    while True:
+        spoken = dice.choice(clauses).split()
+        if dice.random() < _JOINED:
+            other = dice.choice(clauses).split()
+            spoken = spoken[: dice.randint(1, len(spoken))] + other[dice.randrange(len(other)) :]
+        text = " ".join(_changed(word, words, dice) for word in spoken[:_LONGEST]).rstrip(_ENDS)
+        yield f"{text[0].upper()}{text[1:]}{dice.choice(_CLOSED_BY)}"
+
+
+def _changed(word: str, words: Sequence[str], dice: random.Random) -> str:
+    plain = word.strip(_ENDS)
+    if len(plain) > _SHORT and dice.random() < _CHANGED:
+        return dice.choice(words) + word[len(word.rstrip(_ENDS)) :]
+    return word + dice.choice(_BETWEEN) if dice.random() < _PARTED else word
 
 
 def _examples(file: Path) -> Iterator[str]:

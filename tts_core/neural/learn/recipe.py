@@ -30,7 +30,7 @@ _SHARES = {"vocoder": 0.2, "acoustic": 0.5, "timing": 0.15, "tune": 0.15}  # of 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """How many clauses a teacher says: made up and in prose; for durations alone; to measure with."""
+    """How many clauses a teacher says: made up and in prose; of each kind for durations; to measure with."""
 
     clauses: int = 3600
     prose: int = 4400
@@ -125,9 +125,12 @@ def _made_up(
     made = list(itertools.islice(fresh, amount.clauses + amount.timed))
     learn, timed = made[: amount.clauses], made[amount.clauses :]
     if language == "en-us" and amount.prose:
-        plain = prose.clauses(english_words(), seed, [*prose.libraries(), *beside])
+        words = english_words()
+        plain = prose.clauses(words, seed, [*prose.libraries(), *beside])
         learn += plain[: amount.prose]
         timed += plain[amount.prose :][: amount.timed]
+        anything = prose.crossed([*plain, *made], sorted(filter(str.isalpha, words)), seed)
+        timed += itertools.islice(anything, amount.timed)
     if language == "de":
         return learn, timed, [*prompts.GERMAN_MADE_UP[: amount.held_out], *prompts.GERMAN]
     known = {*learn, *timed}

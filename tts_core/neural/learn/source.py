@@ -45,17 +45,32 @@ def harmonics(hz: Tensor, phase: Tensor, kind: torch.dtype) -> tuple[Tensor, Ten
     return low * high / one.masked_fill(one == 0, 1.0), count, ends[:, :, -1:].reshape(-1)
 
 
-def analysis() -> Tensor:
+def moments() -> Tensor:
+    """The 240 samples of a frame, float64[240, 1] from 0 on: what the DFT's matrices are made of."""
+    return torch.arange(WINDOW, dtype=torch.float64)[:, None]
+
+
+def analysis(moments: Tensor) -> Tensor:
     """The windowed DFT of 240 samples as a matrix [240, 2 * 129]: real parts, then imaginary parts."""
-    angle = 2 * np.pi * np.arange(WINDOW)[:, None] * np.arange(BINS) / FFT
-    bases = np.concatenate((np.cos(angle), -np.sin(angle)), axis=1) * window()[:, None]
-    return torch.from_numpy(bases)
+    return _waves(moments) * torch.from_numpy(window()[:, None]).to(moments)
 
 
-def synthesis() -> Tensor:
-    """The inverse DFT, windowed for overlap-add, as a matrix [2 * 129, 240]."""
-    angle = 2 * np.pi * np.arange(BINS)[:, None] * np.arange(WINDOW) / FFT
-    weight = np.full((BINS, 1), 2.0 / FFT)
+def synthesis(moments: Tensor) -> Tensor:
+    """The inverse DFT, windowed for overlap-add, for three frames on a hop: [3 * 258, 80].
+
+    The first of them ends in the hop, the second goes on, the last one begins.
+    """
+    weight = np.full(BINS, 2.0 / FFT)
     weight[0] = weight[-1] = 1.0 / FFT
-    bases = np.concatenate((np.cos(angle) * weight, -np.sin(angle) * weight))
-    return torch.from_numpy(bases * window() / OVERLAP_GAIN)
+    weights, fading = (
+        torch.from_numpy(each).to(moments) for each in (np.tile(weight, 2)[:, None], window() / OVERLAP_GAIN)
+    )
+    bases = _waves(moments).t() * weights * fading
+    return torch.cat(bases.split(HOP, dim=1)[::-1])
+
+
+def _waves(moments: Tensor) -> Tensor:
+    """Cosines and negative sines of 2 pi n k / 256, [240, 2 * 129]."""
+    turns = moments @ (torch.arange(BINS, dtype=moments.dtype, device=moments.device) / FFT)[None]
+    angle = 2 * math.pi * turns
+    return torch.cat((torch.cos(angle), -torch.sin(angle)), dim=1)

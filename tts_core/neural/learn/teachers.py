@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import soxr
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from tts_core.neural.frame import HOP, RATE, Floats
+from tts_core.neural.frame import HOP, RATE, STATES, Floats
 from tts_core.neural.frontend import clean_phonemes
 from tts_core.neural.learn.align import align
 from tts_core.neural.learn.flite_library import FliteLibrary
@@ -42,13 +43,15 @@ class NoLesson(Exception):
 class Lesson:
     """`audio` float32[n] at 8 kHz; `durations` int64[len(phonemes) + 2] in frames, which add up to its length.
 
-    `exact` float32[len(phonemes) + 2] are the teacher's own, in frames too, of which `durations` were rounded.
+    `exact` float32[len(phonemes) + 2] are the teacher's own, in frames too, of which `durations` were rounded;
+    `states` float32[len(phonemes) + 2, STATES] what each is the sum of, NaN where the teacher does not tell.
     """
 
     text: str
     phonemes: tuple[Phoneme, ...]
     durations: NDArray[np.int64]
     exact: Floats
+    states: Floats
     audio: Floats
 
 
@@ -102,16 +105,24 @@ class FliteTeacher:
     def timed(self, text: str) -> Lesson:
         """Without flite's audio, a tenth of the time. Raises CannotTeach when its libraries are not beside it."""
         try:
-            names, ends = self._library.phones(text)
+            names, states = self._library.phones(text)
         except OSError as error:
             raise CannotTeach(f"flite's libraries cannot be loaded: {error}") from error
-        return self._lesson(text, names, ends, np.zeros(0, np.float32))
+        ends = list(itertools.accumulate(map(sum, states)))
+        return self._lesson(text, names, ends, np.zeros(0, np.float32), states)
 
     @functools.cached_property
     def _library(self) -> FliteLibrary:
         return FliteLibrary(self.voice)
 
-    def _lesson(self, text: str, names: list[str], ends: list[float], audio: Floats) -> Lesson:
+    def _lesson(
+        self,
+        text: str,
+        names: list[str],
+        ends: list[float],
+        audio: Floats,
+        states: Sequence[tuple[float, ...]] = (),
+    ) -> Lesson:
         phonemes = clean_phonemes(self._reader.names(text))
         inner = slice(1, len(names) - 1)  # flite pauses at both ends
         if not phonemes or len(names) < 3 or names[0] != "pau" or names[-1] != "pau":
@@ -120,7 +131,12 @@ class FliteTeacher:
         if found.cost > _MOST_COST * len(phonemes):
             raise NoLesson(f"flite and espeak read {text!r} differently")
         seconds = [ends[0], *(ends[end] for end in found.ends)]
-        return lesson(text, phonemes, seconds, audio)
+        told = lesson(text, phonemes, seconds, audio)
+        begins = (0, *found.ends)
+        for index, (begin, end) in enumerate(itertools.pairwise(begins), 1):
+            if states and end == begin + 1 and len(states[end]) == STATES:  # the first phone is a pause
+                told.states[index] = np.array(states[end]) * RATE / HOP
+        return told
 
     def audio(self, text: str) -> Floats:
         """flite's audio of `text` with its pauses."""
@@ -193,4 +209,9 @@ def lesson(text: str, phonemes: Sequence[Phoneme], seconds: Sequence[float], aud
     if (durations < 0).any() or len(durations) != len(phonemes) + 2:
         raise NoLesson(f"times run backwards in {text!r}")
     exact = np.diff([0, *passed, passed[-1] + tail / HOP]).astype(np.float32)
-    return Lesson(text, tuple(phonemes), durations, exact, cut)
+    return Lesson(text, tuple(phonemes), durations, exact, untold(len(durations)), cut)
+
+
+def untold(tokens: int) -> Floats:
+    """The states of so many tokens when nobody tells them, float32[tokens, STATES]."""
+    return np.full((tokens, STATES), np.nan, np.float32)

@@ -147,9 +147,10 @@ def begin_from(start: Path, model: Acoustic, vocoder: Vocoder, phonemes: dict[st
                 if found is not None and found.shape == value.shape:
                     value.copy_(found)
         mine, given = model.alphabets(), held.alphabets()
-        for table in mine.keys() & given.keys():
-            for name, index in phonemes.items():
-                mine[table].weight[index] = given[table].weight[nearest(name, known)]
+        for table in mine:
+            if mine[table].embedding_dim == given[table].embedding_dim:
+                for name, index in phonemes.items():
+                    mine[table].weight[index] = given[table].weight[nearest(name, known)]
 
 
 def predict(model: Acoustic, item: Item) -> Floats:

@@ -42,6 +42,7 @@ class VocoderSize:
 class Vocoder(nn.Module):
     """One call is the next few frames; a whole utterance is one call from a fresh state."""
 
+    moments: Tensor  # [240, 1]
     analysis: Tensor  # [240, 258]
     synthesis: Tensor  # [774, 80], of three spectra
     quiet: Tensor  # what is taken from the answers: gains of untrained networks are to be small
@@ -58,12 +59,10 @@ class Vocoder(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("rise", torch.tensor(2.0))
-        self.register_load_state_dict_pre_hook(_known_rise)
-        self.register_buffer("analysis", source.analysis().float(), persistent=False)
-        overlapped = torch.cat(
-            source.synthesis().split(HOP, dim=1)[::-1]
-        )  # what ends, goes on, begins in a hop
-        self.register_buffer("synthesis", overlapped.float(), persistent=False)
+        self.register_buffer("moments", source.moments().float())  # kept: else an exporter takes it as known
+        self.register_load_state_dict_pre_hook(_known)
+        self.register_buffer("analysis", source.analysis(source.moments()).float(), persistent=False)
+        self.register_buffer("synthesis", source.synthesis(source.moments()).float(), persistent=False)
         quiet = torch.tensor([1.0, 0.0, 4.0]).repeat_interleave(BINS)  # what no gain and no turn answer for
         self.register_buffer("quiet", quiet, persistent=False)
         self.reaches = [block.reach for block in self.blocks if isinstance(block, Block)]
@@ -94,7 +93,7 @@ class Vocoder(nn.Module):
         wide = features.unsqueeze(1)
         past = self._past(state)
         wave, phase = self._excited(wide, past[0], phase)
-        audio, state = self._answered(wide, wave, noise.unsqueeze(1), past)
+        audio, state = self._answered(wide, wave, noise.unsqueeze(1), past, self._bases())
         return audio, state, phase
 
     def excite(self, features: Tensor, state: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +107,7 @@ class Vocoder(nn.Module):
     def answer(self, features: Tensor, wave: Tensor, noise: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """The network's part, all of it in one precision: audio [B, T, 80] and the new state."""
         features, wave, noise = (each.unsqueeze(1) for each in (features, wave, noise))
-        return self._answered(features, wave, noise, self._past(state))
+        return self._answered(features, wave, noise, self._past(state), (self.analysis, self.synthesis))
 
     def _past(self, state: Tensor) -> list[Tensor]:
         """The parts of a state [B, S]: [B, 1, 2, 171], [B, 1, 36, C], [B, 2, 2, 80] and [B, 1, 2, 258]."""
@@ -137,12 +136,13 @@ class Vocoder(nn.Module):
         return torch.stack((none, 1 - ramp, none, ramp, none, ramp**self.rise - ramp)) * math.sqrt(2)
 
     def _answered(
-        self, features: Tensor, wave: Tensor, noise: Tensor, past: list[Tensor]
+        self, features: Tensor, wave: Tensor, noise: Tensor, past: list[Tensor], bases: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Audio [B, T, 80] and the new state; what it is given is [B, 1, T, .], `past` from `_past`."""
         seen, contexts, waves, spectra = past
+        analysis, synthesis = bases
         frames, waves = _threes(waves, torch.cat((wave, noise), dim=1))
-        harmonic, hiss = (frames @ self.analysis).split(1, dim=1)
+        harmonic, hiss = (frames @ analysis).split(1, dim=1)
         real, imaginary = harmonic.split(BINS, dim=3)
         level = 0.25 * torch.log(real * real + imaginary * imaginary + 1e-3)
         x, seen = _threes(seen, torch.cat((features, level), dim=3))
@@ -156,7 +156,14 @@ class Vocoder(nn.Module):
         x, spectra = _threes(spectra, _filtered(answer, real, imaginary, hiss))
         news = (seen, torch.cat(kept, dim=2), waves, spectra)
         state = torch.cat([new.reshape(-1, size) for new, size in zip(news, self.parts, strict=True)], dim=1)
-        return (x @ self.synthesis)[:, 0], state
+        return (x @ synthesis)[:, 0], state
+
+    def _bases(self) -> tuple[Tensor, Tensor]:
+        """The DFT's; a graph reckons them when it is loaded, which is half a megabyte less to ship."""
+        if not torch.onnx.is_in_onnx_export():
+            return self.analysis, self.synthesis
+        moments = self.moments.double()
+        return source.analysis(moments).float(), source.synthesis(moments).float()
 
 
 def _threes(past: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,6 +183,7 @@ def _filtered(answer: Tensor, real: Tensor, imaginary: Tensor, hiss: Tensor) -> 
     return torch.cat((out_real, out_imaginary), dim=3)
 
 
-def _known_rise(_: nn.Module, state: dict[str, Any], prefix: str, *__: object) -> None:
-    """Weights from before there was a `rise` learned with a straight ramp."""
+def _known(_: nn.Module, state: dict[str, Any], prefix: str, *__: object) -> None:
+    """Weights from before there was a `rise` learned with a straight ramp; some do not hold the `moments`."""
     state.setdefault(f"{prefix}rise", torch.tensor(1.0))
+    state.setdefault(f"{prefix}moments", source.moments().float())
