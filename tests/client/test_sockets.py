@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from voxtrunk.client import AsyncClient, AsyncLine, Client, Gone, Line, Retry, Unreachable
+from voxtrunk.client import AsyncClient, AsyncLine, Client, Gone, Line, Retry, ServerError, Unreachable
 from voxtrunk.client.aio import AsyncSpeech
 from voxtrunk.client.sync import Speech
 from voxtrunk.client.writing import Accepted, Finished, Paused, Resumed
@@ -115,16 +115,48 @@ async def test_a_calls_events_end_with_it(sockets, asynchronous):
     assert paths == ["/v1/events?call_id=c_1"] * 2
 
 
-def test_events_that_are_gone_are_told(sockets):
+def refuses(*answers):
+    """The next of ``answers`` for each connection; None lets one in."""
+    script = iter(answers)
+
     def refuse(connection, request):
-        status, headers, body = refusal(410, "events_gone")
+        told = next(script)
+        if told is None:
+            return None
+        status, headers, body = told
         answer = connection.respond(HTTPStatus(status), body)
         for name, value in headers.items():
             answer.headers[name] = value
         return answer
 
+    return refuse
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_gateway_that_is_not_back_yet_is_asked_again(sockets, asynchronous):
+    script = refuses(
+        None, (502, {}, "<html>a proxy's</html>"), None, refusal(503, "draining", retryable=True), None
+    )
+
+    def handler(socket):
+        after = socket.request.path.partition("after=e_run_")[2]
+        number = int(after or 0) + 1
+        socket.send(begins(f"e_run_{after}" if after else None))
+        socket.send(event(number, "call.closed" if number == 3 else "utterance.mark"))
+        socket.close(1000 if number == 3 else 1001)
+
+    with sockets(handler, process_request=script) as url:
+        assert await seqs(url, asynchronous) == [1, 2, 3]
     with (
-        sockets(lambda socket: None, process_request=refuse) as url,
+        sockets(handler, process_request=refuses(*[(504, {}, "")] * 3)) as url,
+        pytest.raises(ServerError, match="HTTP 504"),
+    ):
+        await seqs(url, asynchronous)
+
+
+def test_events_that_are_gone_are_told(sockets):
+    with (
+        sockets(lambda socket: None, process_request=refuses(refusal(410, "events_gone"))) as url,
         Client(url, retry=QUICK) as client,
         pytest.raises(Gone) as caught,
     ):

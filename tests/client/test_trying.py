@@ -102,7 +102,7 @@ REFUSALS = (
     (refusal(429, "too_many_calls", retryable=True, retry_after=5), Busy),
     (refusal(503, "draining", retryable=True, retry_after=30), Busy),
     (refusal(500, "internal"), ServerError),
-    ((502, {}, "<html>a proxy's</html>"), ServerError),
+    ((501, {}, "<html>a proxy's</html>"), ServerError),
 )
 
 
@@ -136,6 +136,10 @@ def test_it_gives_up(kind, scripted):
     assert len(server.asked) == 3
     server = scripted(*[refusal(503, "unavailable", retryable=True)] * 3)
     with kind(server.url, retry=QUICK) as client, pytest.raises(Busy):
+        client.line("c_1")
+    assert len(server.asked) == 3
+    server = scripted(*[(502, {}, "<html>a proxy's</html>")] * 3)
+    with kind(server.url, retry=QUICK) as client, pytest.raises(ServerError, match="HTTP 502"):
         client.line("c_1")
     assert len(server.asked) == 3
     with kind("http://127.0.0.1:9", retry=QUICK) as client, pytest.raises(Unreachable):

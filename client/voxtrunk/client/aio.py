@@ -143,7 +143,7 @@ class AsyncClient:
                     else:
                         following.ended(socket.close_code)
                         last = None
-            except (ConnectionClosed, problems.Unreachable) as error:
+            except (ConnectionClosed, problems.ClientError) as error:
                 broke = error
             if not following.over:
                 await asyncio.sleep(following.lost(broke))

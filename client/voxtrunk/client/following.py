@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from voxtrunk.client.problems import Problem
 from voxtrunk.client.results import Event
 from voxtrunk.client.trying import Retry, unreachable
 from voxtrunk.client.writing import CALL_CLOSED
@@ -55,8 +56,13 @@ class Following:
         self.over = self._call_id is not None and code == CALL_CLOSED
 
     def lost(self, error: Exception | None) -> float:
-        """The connection has ended: seconds to wait before the next. Raises Unreachable after too many."""
+        """The connection has ended, or there was none: seconds to wait before the next.
+
+        Raises a Problem that says no, and after too many what went wrong last, a Problem or Unreachable.
+        """
         self._failures += 1
+        if isinstance(error, Problem):
+            return self._retry.again_after(error, self._failures)
         if self._failures >= self._retry.attempts:
             why = error or ConnectionError("the connection was closed")
             raise unreachable(why) from error

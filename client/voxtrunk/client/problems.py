@@ -87,6 +87,9 @@ class ProblemTold(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None = None
 
 
+_NOBODY_THERE = (502, 503, 504)
+"""What a proxy says while the gateway behind it does not answer."""
+
 _KINDS: Mapping[int, type[Problem]] = {
     401: NotPermitted,
     403: NotPermitted,
@@ -110,8 +113,9 @@ def of_answer(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
         told = msgspec.json.decode(body, type=ProblemTold)
     except msgspec.DecodeError:
         told = ProblemTold(
-            status=status, title=f"HTTP {status}", detail=body[:200].decode("utf-8", "replace")
-        )
+            status=status, title=f"HTTP {status}", detail=body[:200].decode("utf-8", "replace"),
+            retryable=status in _NOBODY_THERE,
+        )  # fmt: skip
     after = headers.get("retry-after", "")
     return problem(told, float(after) if after.isascii() and after.isdigit() else None)
 

@@ -139,7 +139,7 @@ class Client:
                     else:
                         following.ended(socket.close_code)
                         last = None
-            except (ConnectionClosed, problems.Unreachable) as error:
+            except (ConnectionClosed, problems.ClientError) as error:
                 broke = error
             if not following.over:
                 time.sleep(following.lost(broke))

@@ -34,6 +34,17 @@ class Retry:
         longest: float = min(self.most_seconds, self.first_seconds * 2 ** min(failures - 1, 16))
         return longest * random.uniform(0.5, 1)
 
+    def again_after(self, problem: problems.Problem, failures: int) -> float:
+        """Seconds to wait before what was refused is asked for again. Raises the problem when it is not to be."""
+        wait = problem.retry_after
+        if (
+            not problem.retryable
+            or failures >= self.attempts
+            or (wait is not None and wait > self.most_seconds)
+        ):
+            raise problem
+        return self.pause(failures) if wait is None else wait
+
 
 def headers(key: str | None) -> dict[str, str]:
     """What says who asks. Not Authorization: it is dropped where a node sends on to another."""
@@ -71,15 +82,9 @@ class Trying:
         """The answer is an error: seconds to wait before it is sent again. Raises Problem."""
         self._failures += 1
         problem = problems.of_answer(status, headers, body)
-        wait = problem.retry_after
-        if (
-            not problem.retryable
-            or not self._ask.repeatable
-            or self._failures >= self._retry.attempts
-            or (wait is not None and wait > self._retry.most_seconds)
-        ):
+        if not self._ask.repeatable:
             raise problem
-        return self._retry.pause(self._failures) if wait is None else wait
+        return self._retry.again_after(problem, self._failures)
 
 
 def unreachable(error: Exception) -> problems.Unreachable:
