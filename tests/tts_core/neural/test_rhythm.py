@@ -12,18 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tts_core.neural import package as packages  # noqa: E402
 from tts_core.neural.frontend import alphabet  # noqa: E402
 from tts_core.neural.learn import corpus as corpora  # noqa: E402
-from tts_core.neural.learn import prose, recipe, train  # noqa: E402
+from tts_core.neural.learn import prose, recipe  # noqa: E402
 from tts_core.neural.learn.acoustic import Acoustic, AcousticSize, timing_loss  # noqa: E402
-from tts_core.neural.learn.export import About, export  # noqa: E402
 from tts_core.neural.learn.flite_library import FliteLibrary  # noqa: E402
 from tts_core.neural.learn.recipe import Amount  # noqa: E402
 from tts_core.neural.learn.rhythm import Rhythm  # noqa: E402
-from tts_core.neural.learn.runtime import restore  # noqa: E402
 from tts_core.neural.learn.teachers import FliteTeacher  # noqa: E402
-from tts_core.neural.learn.vocoder import Vocoder  # noqa: E402
 
 TEXT = "Your customer record, please, or seventeen others."
 needs_flite = pytest.mark.skipif(not shutil.which("flite"), reason="flite is missing")
@@ -61,23 +57,6 @@ def test_padding_is_not_counted() -> None:
     together = rhythm.counts(torch.cat((padded, long)))
     assert torch.equal(together[0, : short.shape[1]], rhythm.counts(short)[0])
     assert torch.equal(together[1], rhythm.counts(long)[0])
-
-
-def test_a_voice_from_before_speaks_as_it_did_and_is_where_others_begin(tmp_path: Path) -> None:
-    earlier = Acoustic(AcousticSize(len(IDS), states=1, timing=96))
-    about = About("en-us-none", "0.0", "en-us", "", "from before", "nobody", "CC0-1.0")
-    export(earlier, Vocoder(), IDS, about, tmp_path)
-    held, _ = restore(packages.read(tmp_path))
-    assert held.size.states == 1
-    model = Acoustic(AcousticSize(len(IDS)))
-    train.begin_from(tmp_path, model, Vocoder(), IDS)
-    model.tell(IDS)
-    model.eval()
-    some = ids("_", "t 'a s t 'i:", "a n", "_", "s 'i:", "_")
-    with torch.no_grad():
-        assert torch.allclose(model.mean(some), held.mean(some), atol=1e-6)
-        assert held.timing(some).shape == (*some.shape[:2], 1)
-        assert torch.allclose(held.encode(some)[1], held.timing(some)[:, :, 0].clamp(min=0).log1p())
 
 
 def test_a_duration_and_its_states_are_taught_and_what_is_not_known_is_not() -> None:

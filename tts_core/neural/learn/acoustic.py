@@ -29,17 +29,13 @@ _NEAR = 1.0  # how much an error of F0 counts by itself: its square alone is con
 
 @dataclass(frozen=True, slots=True)
 class AcousticSize:
-    """How large the networks are: `timing` is the width of the one that tells durations.
-
-    A token lasts as long as its `states` together; voices up to 1.6 (German: 1.4) have one.
-    """
+    """How large the networks are: `timing` is the width of the one that tells durations."""
 
     phonemes: int
     channels: int = 160
     timing: int = 120
     encoder: int = 3
     decoder: tuple[int, ...] = (1, 2, 4, 1, 2, 1)  # dilations
-    states: int = STATES
 
 
 class Encoder(nn.Module):
@@ -71,7 +67,9 @@ class Encoder(nn.Module):
 
 
 class Timing(nn.Module):
-    """How long each token lasts. It shares nothing with what says how tokens sound, so each can learn alone.
+    """How long each token lasts, told by its states.
+
+    It shares nothing with what says how tokens sound, so each can learn alone.
 
     A teacher's trees first ask which phoneme it is and in which of its states, and go other ways for each. So
     each phoneme has factors of its own in the hidden layer, and behind it, for each state, a row of weights of
@@ -85,9 +83,9 @@ class Timing(nn.Module):
         self.rhythm = Rhythm(size.phonemes, width)
         self.deeper = nn.ModuleList(Block(width, 2, taps=5) for _ in range(_DEEPER))
         self.out = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, size.states)
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, STATES)
         )
-        self.own = nn.Embedding(size.phonemes + 1, (1 + size.states) * width)
+        self.own = nn.Embedding(size.phonemes + 1, (1 + STATES) * width)
         for block in self.deeper:
             assert isinstance(block, Block)
             block.still()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from tts_core.neural.package import Package
 
 WEIGHTS = "weights.safetensors"
-_EARLIER_TIMING = 96  # the width of what tells durations in voices with one state
 
 
 def restore(package: Package) -> tuple[Acoustic, Vocoder]:
@@ -38,11 +36,7 @@ def restore(package: Package) -> tuple[Acoustic, Vocoder]:
 
 
 def _networks(held: dict[str, Tensor], phonemes: int) -> tuple[Acoustic, Vocoder]:
-    size = AcousticSize(phonemes)
-    tells = held.get("acoustic.timing.out.3.weight")
-    if tells is not None and tells.shape == (1, _EARLIER_TIMING):
-        size = replace(size, states=1, timing=_EARLIER_TIMING)
-    model, vocoder = Acoustic(size), Vocoder()
+    model, vocoder = Acoustic(AcousticSize(phonemes)), Vocoder()
     for prefix, network in (("acoustic.", model), ("vocoder.", vocoder)):
         own = {
             name.removeprefix(prefix): value.float()

@@ -148,9 +148,8 @@ def begin_from(start: Path, model: Acoustic, vocoder: Vocoder, phonemes: dict[st
                     value.copy_(found)
         mine, given = model.alphabets(), held.alphabets()
         for table in mine:
-            if mine[table].embedding_dim == given[table].embedding_dim:
-                for name, index in phonemes.items():
-                    mine[table].weight[index] = given[table].weight[nearest(name, known)]
+            for name, index in phonemes.items():
+                mine[table].weight[index] = given[table].weight[nearest(name, known)]
 
 
 def predict(model: Acoustic, item: Item) -> Floats:

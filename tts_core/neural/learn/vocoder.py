@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +59,6 @@ class Vocoder(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.register_buffer("rise", torch.tensor(2.0))
         self.register_buffer("moments", source.moments().float())  # kept: else an exporter takes it as known
-        self.register_load_state_dict_pre_hook(_known)
         self.register_buffer("analysis", source.analysis(source.moments()).float(), persistent=False)
         self.register_buffer("synthesis", source.synthesis(source.moments()).float(), persistent=False)
         quiet = torch.tensor([1.0, 0.0, 4.0]).repeat_interleave(BINS)  # what no gain and no turn answer for
@@ -181,9 +179,3 @@ def _filtered(answer: Tensor, real: Tensor, imaginary: Tensor, hiss: Tensor) -> 
     out_real = real * cosine - imaginary * sine + noise * hiss_real
     out_imaginary = real * sine + imaginary * cosine + noise * hiss_imaginary
     return torch.cat((out_real, out_imaginary), dim=3)
-
-
-def _known(_: nn.Module, state: dict[str, Any], prefix: str, *__: object) -> None:
-    """Weights from before there was a `rise` learned with a straight ramp; some do not hold the `moments`."""
-    state.setdefault(f"{prefix}rise", torch.tensor(1.0))
-    state.setdefault(f"{prefix}moments", source.moments().float())
