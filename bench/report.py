@@ -187,8 +187,8 @@ def _growth(pictures: Path) -> str:
             source("growth"),
             f"Legs that play one prompt. The straight lines through it: {said}. `off` is how far a rung lies "
             "from them. **Awake**: beside a process that never sleeps. What the media worker costs less "
-            "there is what a core costs that is woken: 50 times a second by up to 32 legs, which share a tick, 400 "
-            "times from 256 on. So 300 legs lie above the line.\n",
+            "there is what a core costs that is woken: 50 times a second by up to 32 legs, which share a tick, "
+            "400 times from 256 on. So 300 legs lie above the line.\n",
             table(
                 ("legs", "media worker (cores), off", "whole gateway (cores), off", "memory (MB), off",
                  "media worker awake (cores), off", "gap error p99 (ms)", "then"),
