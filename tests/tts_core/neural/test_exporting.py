@@ -55,7 +55,7 @@ def test_int8_products_are_of_int8(voices: dict[str, Package]) -> None:
     made = {name: node for node in graph.node for name in node.output}
     quantised = [n for n in matrices if n.input[1] in made and made[n.input[1]].op_type == "DequantizeLinear"]
     assert len(quantised) == 14  # stem, six blocks of two, head
-    assert len(matrices) == 18  # the DFT and its inverse, the source's phase and loudness are left
+    assert len(matrices) == 19  # the DFT, its inverse and their bases; the source's phase, its loudness
     assert all(kinds[made[n.input[1]].input[0]] == onnx.TensorProto.INT8 for n in quantised)
 
 
