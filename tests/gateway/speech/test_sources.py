@@ -85,7 +85,7 @@ def test_the_first_stretch_is_short_and_describes_its_clause(voices: VoiceSource
 def test_speech_in_small_chunks_begins_with_no_less_than_a_tenth_of_a_second(voices: VoiceSource) -> None:
     stretches = list(voices(recipe(TEXT, voice="neural:en-us-slt")))
     assert 8 * 100 <= len(stretches[0].payload) <= 8 * 300
-    assert all(len(stretch.payload) <= 8 * 500 for stretch in stretches), "pauses included"
+    assert all(len(stretch.payload.rstrip(b"\xff")) <= 8 * 320 for stretch in stretches), "but for pauses"
     assert len(stretches) > 15
     words = [word for stretch in stretches for word in stretch.words]
     assert [TEXT[word.char_start : word.char_end] for word in words] == re.findall(r"\w+", TEXT)
