@@ -63,7 +63,8 @@ def test_a_rung_that_somebody_did_not_hold_beats_nobody():
     assert beaten([US, slow]) == []
 
 
-def test_the_whole_report(results, tmp_path):
+def everything(results):
+    """A result of each bench that the report has a section of."""
     load = {
         "profile": "200-concurrent", "calls_at_once": 198, "legs_speaking": 50, "calls": 400, "holes": 0,
         "first_audio_ms": {"p50": 20.0, "p95": 40.0, "p99": 60.0}, "gap_error_ms": {"p99": 0.5}, "wrong": 0,
@@ -129,6 +130,10 @@ def test_the_whole_report(results, tmp_path):
             {"policy": "choosing", "legs": 1000, "microseconds": 38},
         ],
     )  # fmt: skip
+
+
+def test_the_whole_report(results, tmp_path):
+    everything(results)
     text = report.write(tmp_path).read_text()
     assert "0.05 + 0.2 a thousand legs" in text
     assert "media worker awake, cores: 0.01 + 0.1 a thousand legs" in text

@@ -157,7 +157,10 @@ class Vocoder(nn.Module):
         return (x @ synthesis)[:, 0], state
 
     def _bases(self) -> tuple[Tensor, Tensor]:
-        """The DFT's; a graph reckons them when it is loaded, which is half a megabyte less to ship."""
+        """The DFT's; a graph reckons them when it is loaded, which is half a megabyte less to ship.
+
+        Not the one for TensorRT, `answer`'s: there is no float64 there to reckon them in.
+        """
         if not torch.onnx.is_in_onnx_export():
             return self.analysis, self.synthesis
         moments = self.moments.double()
