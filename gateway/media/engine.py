@@ -29,7 +29,7 @@ from gateway.media.lane import Lane
 from gateway.media.leg import Leg
 from gateway.media.mixing import FADE_NS, Samples, open_bed
 from gateway.media.packet import EVENT_OCTETS
-from gateway.media.ports import NoPorts
+from gateway.media.ports import SHARED_AT_ONCE, NoPorts
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
 from gateway.messages.media import (
@@ -45,7 +45,7 @@ from gateway.messages.media import (
 from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.told import Told
 
-_FULL: Final = 32
+_FULL: Final = 128
 """Legs that a tick takes before another is used beside it."""
 _REST: Final = period(20)
 _BUSY = (errno.EAGAIN, errno.ENOBUFS)
@@ -178,16 +178,26 @@ class Engine:
 
     def _join_lane(self, leg: Leg, port: Port, acked: int | None = None, changes: int = 0) -> None:
         ptime = leg.order.ptime_ms
-        phases = [(ptime, phase) for phase in range(period(ptime))]
-        for key in phases:
-            if key not in self._lanes:
-                self._lanes[key] = Lane(self.ring, ptime)
+        for phase in range(period(ptime)):
+            if (ptime, phase) not in self._lanes:
+                self._lanes[ptime, phase] = Lane(self.ring, ptime)
         self._periods = tuple(sorted({ptime for ptime, _ in self._lanes}))
-        # few legs share a tick, many are spread: being woken for a tick costs as much as a dozen legs in it
-        used = [key for key in phases if 0 < self._lanes[key].group.n < _FULL]
-        leg.group_key = min(used or phases, key=lambda key: self._lanes[key].group.n)
+        leg.group_key = self._place(leg, port, ptime)
         lane = self._lanes[leg.group_key]
         lane.add(leg, port, secrets.randbits(16), secrets.randbits(32), acked, changes)
+
+    def _place(self, leg: Leg, port: Port, ptime: int) -> tuple[int, int]:
+        """The lane for a leg: beside the one that came to its port before it, while there is room.
+
+        Few legs share a tick, many are spread: being woken for a tick costs as much as dozens of legs in it. And
+        those of a port that leave together leave in one system call.
+        """
+        counts = {key: lane.group.n for key, lane in self._lanes.items() if key[0] == ptime}
+        filling = [key for key, n in counts.items() if 0 < n < _FULL]
+        best = max(filling, key=counts.__getitem__) if filling else min(counts, key=counts.__getitem__)
+        most = _FULL if filling else counts[best] + SHARED_AT_ONCE
+        beside = next((other.group_key for other in reversed(port.legs) if other is not leg), best)
+        return beside if counts.get(beside, most) < most else best
 
     def change(self, order: ChangeLeg, now_ns: int) -> None:
         """Send elsewhere or otherwise from the next packet on. Raises NoPorts, OSError; nothing is sent then."""

@@ -14,6 +14,8 @@ from typing import Final
 
 Remote = tuple[str, int]
 _FOREIGN_REST_NS: Final = 60_000_000_000
+SHARED_AT_ONCE: Final = 64
+"""Legs that a port has, or a multiple, when its turn ends: those that come together can leave together."""
 
 
 class NoPorts(Exception):
@@ -27,7 +29,7 @@ class PortAllocator:
         self._rest_ns = rest_ns
         self._free = [(0, turn, port) for turn, port in enumerate(ports)]  # a heap: free from, its turn, port
         self._turns = itertools.count(len(self._free))
-        self._used: dict[int, set[Remote]] = {}  # in the order of their last use
+        self._used: dict[int, set[Remote]] = {}  # in the order in which they are shared
         self._ports_of: dict[Remote, set[int]] = {}
 
     def take(self, remote: Remote, now_ns: int) -> int:
@@ -40,13 +42,14 @@ class PortAllocator:
         return self.share(remote)
 
     def share(self, remote: Remote) -> int:
-        """The port in use that was shared longest ago and that no leg to ``remote`` has. Raises NoPorts."""
+        """The port whose turn it is, or the next that no leg to ``remote`` has. Raises NoPorts."""
         same = self._ports_of.get(remote, set())
         if len(same) < len(self._used):
-            for port in self._used:
+            for port, remotes in self._used.items():
                 if port not in same:
-                    self._used[port] = self._used.pop(port)  # to the end, so that sharing goes round
                     self._book(port, remote)
+                    if len(remotes) % SHARED_AT_ONCE == 0:
+                        self._used[port] = self._used.pop(port)  # to the end, so that sharing goes round
                     return port
         raise NoPorts(f"all {len(self._used) + len(self._free)} RTP ports are in use or at rest")
 

@@ -1,5 +1,6 @@
 """In one process: a ring block and what a synthesis worker does to it, and an engine over real sockets."""
 
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -16,6 +17,16 @@ from gateway.settings import Settings
 from gateway.told import Told
 
 S = 1_000_000_000
+_WORKER = ("gw0", "gw1").index(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
+PORT = (23200, 23500)[_WORKER]
+"""The first of 300 that no test of another process uses."""
+PEERS = (range(24000, 26500, 2), range(26500, 29000, 2))[_WORKER]
+"""Nor do the engines of another process send there."""
+
+
+def ports(count):
+    """A range of so many."""
+    return f"{PORT}-{PORT + count - 1}"
 
 
 class Writer:
@@ -59,7 +70,7 @@ class Peer:
     """The far end: an RTP socket and an RTCP socket next to it."""
 
     def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
-        for port in range(24000, 29000, 2):
+        for port in PEERS:
             self.rtp = socket.socket(family, socket.SOCK_DGRAM)
             self.rtcp = socket.socket(family, socket.SOCK_DGRAM)
             try:
@@ -92,10 +103,10 @@ class Peer:
 class Rig:
     """An engine with its ring, its inbound side, and a hand on the clock."""
 
-    def __init__(self, **overrides):
-        given = {"rtp_ports": "23200-23399", "port_drain_seconds": 0} | overrides
+    def __init__(self, legs=64, **overrides):
+        given = {"rtp_ports": ports(200), "port_drain_seconds": 0} | overrides
         self.settings = Told.of(Settings(**given))
-        self.ring = RingBlock.create(64)
+        self.ring = RingBlock.create(legs)
         self.told = []
         self.now = S
         self.engine = Engine(self.ring, self.settings, self.settings.rtp_ports, S, self.told.append)

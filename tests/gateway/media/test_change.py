@@ -11,10 +11,10 @@ from gateway.media.rtcp import parse_compound
 from gateway.messages.media import DigitsSent, Latched, LegOpened, OpenLeg
 from gateway.ring import NEVER, UNIT_OCTETS
 
-from .conftest import S
+from .conftest import PORT, S, ports
 
 MU, A = 0xFF, 0xD5
-SHARED = "23200-23201"
+SHARED = 2
 """Room for one port, which all legs of a rig then share."""
 
 
@@ -42,9 +42,9 @@ def unaimed(rig, row, **more):
     return rig.engine.open(order, rig.now)
 
 
-@pytest.mark.parametrize("ports", ["23200-23399", SHARED])
-def test_a_leg_moves_at_a_packet_boundary(rig, peer, writer, speech, ports):
-    rig, here, there, other = rig(rtp_ports=ports), peer(), peer(), peer()
+@pytest.mark.parametrize("count", [200, SHARED])
+def test_a_leg_moves_at_a_packet_boundary(rig, peer, writer, speech, count):
+    rig, here, there, other = rig(rtp_ports=ports(count)), peer(), peer(), peer()
     opened = rig.open(0, here)
     rig.open(1, other)
     said = speech(40)
@@ -102,9 +102,9 @@ def test_one_that_never_learns_its_target_says_no_bye(rig):
 
 
 def test_legs_without_a_target_share_a_port_until_they_have_one(rig, peer):
-    rig, far = rig(rtp_ports=SHARED), [peer(), peer()]
+    rig, far = rig(rtp_ports=ports(SHARED)), [peer(), peer()]
     opened = [unaimed(rig, row) for row in range(2)]
-    assert {one.local_port for one in opened} == {23200}
+    assert {one.local_port for one in opened} == {PORT}
     for row, one in enumerate(far):
         rig.change(row, one, held=False)
     rig.run(100)
@@ -113,9 +113,9 @@ def test_legs_without_a_target_share_a_port_until_they_have_one(rig, peer):
         assert (len(packets), {packet.ssrc for packet in packets}) == (5, {leg.ssrc})
 
 
-@pytest.mark.parametrize("ports", ["23200-23399", SHARED])
-def test_a_held_leg_sends_rtcp_alone_and_resumes_with_a_marker(rig, peer, ports):
-    rig, far, other = rig(rtp_ports=ports), peer(), peer()
+@pytest.mark.parametrize("count", [200, SHARED])
+def test_a_held_leg_sends_rtcp_alone_and_resumes_with_a_marker(rig, peer, count):
+    rig, far, other = rig(rtp_ports=ports(count)), peer(), peer()
     rig.open(0, far)
     rig.open(1, other)
     rig.run(100)
@@ -265,14 +265,14 @@ def test_a_change_that_fails_mutes_and_its_cut_goes_through(rig, peer, writer, s
     assert (len(far.packets()), rig.ring.sent[0]) == (5, 10)
 
 
-@pytest.mark.parametrize("ports", ["23200-23399", SHARED])
-def test_after_a_change_that_failed_the_next_one_is_heard(rig, peer, ports):
-    rig, here, there, other = rig(rtp_ports=ports), peer(), peer(), peer()
+@pytest.mark.parametrize("count", [200, SHARED])
+def test_after_a_change_that_failed_the_next_one_is_heard(rig, peer, count):
+    rig, here, there, other = rig(rtp_ports=ports(count)), peer(), peer(), peer()
     rig.open(0, here)
     rig.open(1, other)
     rig.run(100)
     with pytest.raises((OSError, NoPorts)):
-        rig.change(0, other if ports == SHARED else nowhere(peer()))
+        rig.change(0, other if count == SHARED else nowhere(peer()))
     rig.run(100)
     rig.change(0, there)
     rig.run(100)
@@ -377,7 +377,7 @@ def test_a_leg_that_is_opened_without_a_target_latches_once_it_has_one(rig, peer
 
 def test_a_leg_that_has_come_to_share_its_port_latches_no_more(rig, peer):
     """A latch connects the port, which is no longer its own."""
-    rig, first, second, third = rig(symmetric_rtp=True, rtp_ports=SHARED), peer(), peer(), peer()
+    rig, first, second, third = rig(symmetric_rtp=True, rtp_ports=ports(SHARED)), peer(), peer(), peer()
     opened = rig.open(0, first)
     rig.open(1, second)
     for i in range(8):

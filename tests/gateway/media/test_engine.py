@@ -1,10 +1,12 @@
 """The engine over real loopback sockets, its ticks driven by hand."""
 
+import collections
 import os
 import resource
 import socket
 import time
 from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ from gateway.messages.media import (
     Quality,
 )
 
-from .conftest import Peer, Rig, S
+from .conftest import PORT, Peer, Rig, S, ports
 
 
 def test_a_leg_sends_from_the_port_it_was_given(rig, peer, writer):
@@ -61,10 +63,10 @@ def test_ipv6_and_mapped_ipv4(rig, peer):
 
 
 def test_shared_ports_when_the_range_is_used_up(rig, peer):
-    rig, far = rig(rtp_ports="23200-23203"), [peer() for _ in range(5)]
+    rig, far = rig(rtp_ports=ports(4)), [peer() for _ in range(5)]
     opened = [rig.open(row, one) for row, one in enumerate(far)]
     assert all(isinstance(o, LegOpened) for o in opened)
-    assert {o.local_port for o in opened} == {23200, 23202}
+    assert {o.local_port for o in opened} == {PORT, PORT + 2}
     rig.run(200)
     for o, one in zip(opened, far, strict=True):
         packets = one.packets()
@@ -105,17 +107,17 @@ def test_an_address_that_cannot_be_reached_is_refused(rig, peer):
 
 
 def test_a_port_of_another_program_is_passed_over(rig, peer):
-    rig, far = rig(rtp_ports="23200-23205"), peer()
+    rig, far = rig(rtp_ports=ports(6)), peer()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", 23201))  # an RTCP port
-        assert {rig.open(row, far).local_port for row in range(2)} == {23202, 23204}
+        other.bind(("127.0.0.1", PORT + 1))  # an RTCP port
+        assert {rig.open(row, far).local_port for row in range(2)} == {PORT + 2, PORT + 4}
 
 
 def test_where_other_programs_have_nearly_all_ports_legs_share_what_there_is(rig, peer):
-    rig, far = rig(rtp_ports="23200-23399"), [peer() for _ in range(3)]
+    rig, far = rig(rtp_ports=ports(200)), [peer() for _ in range(3)]
     first = rig.open(0, far[0]).local_port
     with ExitStack() as others:
-        for port in {*range(23200, 23400, 2)} - {first}:
+        for port in {*range(PORT, PORT + 200, 2)} - {first}:
             other = others.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             with suppress(OSError):  # somebody's already
                 other.bind(("127.0.0.1", port))
@@ -144,7 +146,7 @@ def test_icmp_is_told_after_patience_and_only_to_its_leg(rig, peer):
 
 
 def test_icmp_on_a_shared_port_loses_no_packet_of_the_others(rig, peer):
-    rig = rig(rtp_ports="23200-23201", unreachable_seconds=0.1)
+    rig = rig(rtp_ports=ports(2), unreachable_seconds=0.1)
     dead, alive = peer(), peer()
     rig.open(0, dead)
     rig.open(1, alive)
@@ -160,7 +162,7 @@ def test_icmp_on_a_shared_port_loses_no_packet_of_the_others(rig, peer):
 
 
 def test_icmp_on_a_shared_port_is_nobody_elses_whoever_meets_it(rig, peer):
-    rig = rig(rtp_ports="23200-23201", unreachable_seconds=0)
+    rig = rig(rtp_ports=ports(2), unreachable_seconds=0)
     dead, alive = peer(), peer()
     rig.open(0, dead)
     rig.open(1, alive)
@@ -271,11 +273,11 @@ def test_muxed_rtcp_uses_one_port(rig, peer):
 
 @pytest.mark.parametrize("first_muxes", [True, False])
 def test_legs_that_share_a_port_mux_rtcp_each_as_it_wants(rig, peer, first_muxes):
-    rig, far = rig(rtp_ports="23200-23201"), [peer(), peer()]
+    rig, far = rig(rtp_ports=ports(2)), [peer(), peer()]
     for row, muxes in enumerate((first_muxes, not first_muxes)):
         opened = rig.open(row, far[row], rtcp_mux=muxes)
         port = rig.engine.port_of[row]
-        assert opened.local_rtcp_port == (23200 if muxes or port.rtcp is None else 23201)
+        assert opened.local_rtcp_port == PORT + (0 if muxes or port.rtcp is None else 1)
         rig.engine.report(rig.engine.legs[row], port, rig.now)
         data, source = (far[row].rtp if muxes else far[row].rtcp).recvfrom(2048)
         assert parse_compound(data).senders == (opened.ssrc,)
@@ -336,11 +338,11 @@ def test_sequence_numbers_wrap_in_a_digit(rig, peer, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("types", [{"rtp_ports": "23200-23201"}, {}])
-def test_inbound_audio_never_reaches_the_process(rig, peer, types):
-    rig, far, other = rig(**types), peer(), peer()
+@pytest.mark.parametrize("count", [2, 200])
+def test_inbound_audio_never_reaches_the_process(rig, peer, count):
+    rig, far, other = rig(rtp_ports=ports(count)), peer(), peer()
     opened = rig.open(0, far)
-    if types:
+    if count == 2:
         rig.open(1, other)
     audio = build_rtp(RtpPacket(0, False, 1, 1, 1, bytes(160)))
     for _ in range(50):
@@ -472,12 +474,59 @@ def test_rubbish_at_every_port_changes_nothing(datagrams):
         far.close()
 
 
-def test_few_legs_share_a_tick_and_many_are_spread(rig, peer):
-    rig, far = rig(), peer()
+def test_few_legs_share_a_tick_and_many_are_spread(rig):
+    rig = rig(legs=1100, rtp_ports=ports(2))
     engine = rig.engine
+
+    def in_ticks():
+        every = collections.Counter(leg.group_key[1] for leg in engine.legs.values())
+        return [every[phase] for phase in range(8)]
+
     assert engine.next_busy(100) == 108, "nobody sends: a look now and then"
-    for row in range(40):
-        rig.open(row, far)
-    phases = [leg.group_key[1] for leg in engine.legs.values()]
-    assert (phases.count(0), phases.count(1)) == (32, 8)
+    open_apart(rig, range(140))
+    assert in_ticks() == [128, 12, 0, 0, 0, 0, 0, 0]
     assert [engine.next_busy(tick) for tick in (8, 9, 10, 15)] == [8, 9, 16, 16]
+    for row in range(30):
+        engine.close(row, rig.now)
+    open_apart(rig, range(140, 1054))
+    assert in_ticks() == [128] * 8
+    open_apart(rig, [*range(30), *range(1054, 1100)])
+    assert sum(in_ticks()) == 1100
+    assert max(in_ticks()) - min(in_ticks()) <= 64, "evenly, but for those that leave together"
+
+
+def test_the_fuller_tick_is_filled_and_another_may_fall_empty(rig):
+    rig = rig(legs=150, rtp_ports=ports(300))
+    engine = rig.engine
+    open_apart(rig, range(140))
+    rows = [[row for row, leg in engine.legs.items() if leg.group_key[1] == phase] for phase in (0, 1)]
+    assert [len(part) for part in rows] == [128, 12]
+    for row in (*rows[0][:20], *rows[1][:6]):
+        engine.close(row, rig.now)
+    open_apart(rig, range(140, 146))
+    for row in rows[1][6:]:
+        engine.close(row, rig.now)
+    assert {leg.group_key[1] for leg in engine.legs.values()} == {0}
+    assert engine.next_busy(1) == 8
+
+
+def test_legs_that_share_a_port_leave_together(rig, monkeypatch):
+    """As many ports as the README has for thousands of legs."""
+    rig = rig(legs=1000, rtp_ports=ports(32))
+    open_apart(rig, range(1000))
+    calls = []
+
+    def send(fd, address, begin, end):
+        calls.append(end - begin)
+        return ()
+
+    monkeypatch.setattr("gateway.media.lane.send_messages", send)
+    rig.run(20)
+    assert sum(calls) == 1000
+    assert len(calls) < 45, "128 when each port has legs in each tick"
+
+
+def open_apart(rig, rows):
+    """Legs to addresses of their own, which may share a port. Nobody is there."""
+    for row in rows:
+        rig.open(row, SimpleNamespace(host=f"127.2.{row // 250}.{1 + row % 250}", port=40000))

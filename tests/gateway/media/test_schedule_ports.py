@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.media.ports import NoPorts, PortAllocator
+from gateway.media.ports import SHARED_AT_ONCE, NoPorts, PortAllocator
 from gateway.media.schedule import CATCH_UP_TICKS, TICK_NS, Due, Schedule, period
 
 S = 1_000_000_000
@@ -54,6 +54,16 @@ def test_a_leg_gets_a_port_of_its_own_until_the_range_is_used_up():
     assert same == set(taken), "each port carries this remote once"
     with pytest.raises(NoPorts):
         ports.take(("127.0.0.1", 5000), 0)
+
+
+def test_sharing_goes_round_a_block_of_legs_at_a_time():
+    ports = PortAllocator([20000, 20002], S)
+    taken = [ports.take((f"127.0.{n // 250}.{1 + n % 250}", 4000), 0) for n in range(2 + 4 * SHARED_AT_ONCE)]
+    block = SHARED_AT_ONCE
+    assert taken[:2] == [20000, 20002], "each has one"
+    first, second, third, fourth = 20000, 20002, 20000, 20002
+    turns = [first] * (block - 1) + [second] * (block - 1) + [third] * block + [fourth] * block
+    assert taken[2:] == [*turns, 20000, 20000], "and what is shared next is the first again"
 
 
 def test_a_closed_port_rests():
