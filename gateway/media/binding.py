@@ -126,10 +126,11 @@ class Bindings:
         return port
 
     def _share(self, port: Port, leg: Leg) -> None:
-        port.share()
-        for other in port.legs:
-            other.latch = None  # which would connect the port
-            self._changed(other)
+        if len(port.legs) == 1:  # those who share it already stay as they are
+            port.share()
+            alone = port.legs[0]
+            alone.latch = None  # which would connect the port
+            self._changed(alone)
         port.legs.append(leg)
         self._filter(port)
 

@@ -41,7 +41,8 @@ class Port:
         self.heard = 0
         self.heard_second = 0
         self.rtcp: socket.socket | None = None
-        self.rtp = _bound(address, port, bpf.rtp_program(None, sample_audio=False))
+        self._program = bpf.rtp_program(None, sample_audio=False)
+        self.rtp = _bound(address, port, self._program)
         if not mux:
             try:
                 self.rtcp = _bound(address, port + 1, bpf.rtcp_program())
@@ -90,7 +91,9 @@ class Port:
         program = (
             bpf.pass_all_program() if everything else bpf.rtp_program(event_type, sample_audio=sample_audio)
         )
-        bpf.attach(self.rtp, program)
+        if program != self._program:
+            bpf.attach(self.rtp, program)
+            self._program = program
 
     def close(self) -> None:
         """Close the sockets."""
