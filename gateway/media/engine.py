@@ -245,6 +245,7 @@ class Engine:
             if lane.group.n:
                 late = now_ns - self._start_ns - tick * TICK_NS >= ptime * 1_000_000
                 self._tick_lane(lane, tick // ticks, now_ns, late=late)
+        self.cuts()  # what was cut where it has now come to: who lays what follows has till the leg's next tick
 
     def next_busy(self, tick: int) -> int:
         """The first tick from ``tick`` on in which a leg sends; no later than ``_REST`` ticks after it."""

@@ -151,6 +151,23 @@ def test_what_a_peer_held_goes_on_with_the_change_that_says_so(rig, peer, writer
     assert old.packets() == []
 
 
+def test_who_lays_what_follows_a_cut_has_a_packet_time_for_it(rig, peer, writer, speech):
+    """The worker wakes in ticks alone in which somebody sends: with few legs there is one in 20 ms."""
+    rig, far = rig(), peer()
+    rig.open(0, far)
+    old, rest = speech(20), speech(10, seed=1)
+    lay(rig, writer, 0, old)
+    rig.ring.cut(0, at=10)
+    pen, laid = writer(0), False
+    pen.ring = rig.ring
+    for _ in range(12):
+        rig.engine.tick(rig.next_tick, rig.now)
+        rig.next_tick, rig.now = rig.next_tick + 8, rig.now + 20_000_000
+        if not laid and pen.adopt():
+            laid = bool(pen.lay(rest))
+    assert b"".join(packet.payload for packet in far.packets())[: 20 * 80] == old[: 10 * 80] + rest
+
+
 def test_what_goes_on_and_is_cut_at_once_is_sent_up_to_the_cut(rig, peer, writer, speech):
     """Both are found in one look: it is not cut where it was held."""
     rig, far = rig(), peer()
