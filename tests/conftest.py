@@ -11,6 +11,8 @@ hypothesis.settings.load_profile("voxtrunk")
 
 # espeak is quick, and its every sample is known
 os.environ["VOXTRUNK_DEFAULT_VOICE"] = "espeak:en-us"
+# a gateway is started a hundred times
+os.environ["VOXTRUNK_WARM_VOICES"] = "espeak:en-us"
 
 _CLOCKED = (
     "tests/gateway/listen/test_faults.py",

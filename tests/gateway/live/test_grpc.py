@@ -12,16 +12,16 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from gateway.rpc import speech_pb2 as pb
 from gateway.rpc.speech_pb2_grpc import SpeechStub
+from tests.gateway.live.conftest import GRPC_PORT
 
 ROOT = Path(__file__).parents[3]
-PORT = 20998
 TEXT = "Hello there, my friend. All is well."
 MULAW = pb.Manner(encoding=pb.MULAW, speed=2.0)
 
 
 @pytest.fixture
 def channel(gateway):
-    with grpc.insecure_channel(f"127.0.0.1:{PORT}") as opened:
+    with grpc.insecure_channel(f"127.0.0.1:{GRPC_PORT}") as opened:
         yield opened
 
 

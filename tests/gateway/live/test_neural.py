@@ -102,7 +102,7 @@ def test_an_added_voice_speaks_and_a_damaged_one_keeps_nobody_from_starting(
     own_gateway, ear, folder, capfd, background
 ):
     listening = ear()
-    _, api = own_gateway(voices_folder=folder, warm_in_background=background)
+    _, api = own_gateway(voices_folder=folder, warm_voices="neural:*", warm_in_background=background)
     offered = {voice["name"] for voice in api.ask("GET", "/v1/voices")["voices"]}
     assert "neural:mine" in offered
     assert "neural:hurt" not in offered

@@ -14,10 +14,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from telephony_codecs import Law, decode
+from tests.gateway.live.conftest import GRPC_PORT
 
 TEXT = "Hello there, my friend. All is well."
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(1, 40))
-GRPC_PORT = 20998
 HEADERS = ("X-Inference-Time-Ms", "X-Audio-Duration-Ms", "X-RTF", "X-Model-Version")
 
 

@@ -17,10 +17,10 @@ from gateway.settings import Settings
 from gateway.told import Told
 
 S = 1_000_000_000
-_WORKER = ("gw0", "gw1").index(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
-PORT = (23200, 23500)[_WORKER]
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORT = 12000 + 300 * _WORKER
 """The first of 300 that no test of another process uses."""
-PEERS = (range(24000, 26500, 2), range(26500, 29000, 2))[_WORKER]
+PEERS = range(13000 + 1000 * _WORKER, 14000 + 1000 * _WORKER, 2)
 """Nor do the engines of another process send there."""
 
 

@@ -44,7 +44,7 @@ class Worker:
         self.process = subprocess.Popen(
             [*command, "--rings", f"{self.ring.fd}:64", "--index", "0"],
             pass_fds=(theirs.fileno(), self.ring.fd),
-            env=environment(Settings(rtp_ports="23000-23199", **overrides)),
+            env=environment(Settings(rtp_ports="12600-12799", **overrides)),
         )
         theirs.close()
 
