@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 
 from .contract import fuzz
 
-SECONDS = 4
+SECONDS = 8
 
 
 def test_every_answer_is_as_declared(gateway):
