@@ -188,8 +188,8 @@ def _growth(pictures: Path) -> str:
             "## How cost grows\n",
             source("growth"),
             f"Legs that play one prompt. The straight lines through it: {said}. `off` is how far a rung lies "
-            "from them. Up to 128 legs share a tick, 50 a second; from 1,024 on there are 400, and each wakes the "
-            "core: few legs lie above the line. "
+            "from them. Few legs share a tick, many are spread over 400 a second, and each wakes the core: a few "
+            "hundred legs lie above the line. "
             + ("**Awake**: beside a process that never sleeps." if "awake_cores" in named else "")
             + "\n",
             table(
