@@ -11,7 +11,7 @@ hypothesis.settings.load_profile("voxtrunk")
 
 # espeak is quick, and its every sample is known
 os.environ["VOXTRUNK_DEFAULT_VOICE"] = "espeak:en-us"
-# a gateway is started a hundred times
+# gateways are started by the dozen
 os.environ["VOXTRUNK_WARM_VOICES"] = "espeak:en-us"
 
 _CLOCKED = (

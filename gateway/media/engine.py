@@ -1,6 +1,6 @@
 """The RTP engine of one media worker: legs, their sockets and the ticks that pace them.
 
-    open(order, now)      a leg: port, place in the lane with the fewest legs
+    open(order, now)      a leg: port, and the lane that it sends in
     change(order, now)    another target or codec, hold
     tick(tick, due, now)  one tick: act on cuts, stamp and send what is due
     close(row, now)       BYE, statistics

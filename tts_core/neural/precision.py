@@ -158,7 +158,7 @@ def _quantised(graph: onnx.ModelProto, feeds: Feeds) -> bytes:
         quantize_static(
             shaped, quantised, Reader(), QuantFormat.QDQ, ["MatMul"], per_channel=True, nodes_to_exclude=kept,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            # to 7 bits: without VNNI two products of 8 are added in 16, and what is more is cut off, and heard
+            # to 7 bits: without VNNI two products of 8 are added in 16, and what is more is cut off
             reduce_range=True,
         )  # fmt: skip
         return quantised.read_bytes()

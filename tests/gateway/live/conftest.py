@@ -1,6 +1,5 @@
 """A real gateway with all its processes, and ears at real sockets: nothing here stands in for anything."""
 
-import os
 import threading
 import time
 import wave
@@ -20,16 +19,7 @@ from gateway.running import RunningGateway
 PLS = """<lexicon version="1.0" xmlns="http://www.w3.org/2005/01/pronunciation-lexicon" alphabet="ipa"
  xml:lang="en">
 <lexeme><grapheme>Voxtrunk</grapheme><alias>the gateway</alias></lexeme></lexicon>"""
-PORT = 20997 - 4000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-"""The first of 2,200 that no test of another process uses."""
-GRPC_PORT = PORT + 1
-
-
-def ports(first, count):
-    """A range of so many RTP ports, from the ``first`` on of those that are this process's."""
-    return f"{PORT + 3 + first}-{PORT + 2 + first + count}"
-
-
+GRPC_PORT = 20998
 ENDED = ("finished", "stopped", "failed")
 
 
@@ -220,7 +210,7 @@ def gateway(prompts, lexicons, files, tmp_path_factory):
         "speakers_folder": speakers,
         "grpc_port": GRPC_PORT,
     }
-    with RunningGateway(rtp_ports=ports(0, 1000), **settings) as running:
+    with RunningGateway(rtp_ports="21000-21999", **settings) as running:
         yield running
 
 
@@ -249,7 +239,7 @@ def own_gateway():
     with ExitStack() as stack:
 
         def make(**settings):
-            running = stack.enter_context(RunningGateway(**({"rtp_ports": ports(1000, 1000)} | settings)))
+            running = stack.enter_context(RunningGateway(**({"rtp_ports": "22000-22999"} | settings)))
             client = Api(running.url)
             stack.callback(client.close)
             return running, client

@@ -13,8 +13,9 @@ from websockets.sync.client import connect
 from gateway.rpc import speech_pb2 as pb
 from gateway.rpc.speech_pb2_grpc import SpeechStub
 from gateway.running import RunningGateway
-from tests.gateway.live.conftest import PORT, Api, ports
+from tests.gateway.live.conftest import Api
 
+GRPC_PORT = 20997
 LONG = " ".join(f"This is sentence number {n} of a long text." for n in range(400))
 
 
@@ -43,7 +44,7 @@ class Listener:
         self.writer = socket(f"/v1/calls/{call['id']}/speech")
         self.writer.send(json.dumps({"type": "open", "id": name}))
         self.writer.send(json.dumps({"type": "text", "id": name, "text": "Hello there, my friend. How "}))
-        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{PORT}"))
+        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{GRPC_PORT}"))
         self.rpc = SpeechStub(channel).SynthesizeStream(
             pb.SynthesizeRequest(text=LONG), metadata=tuple(shown.items())
         )
@@ -73,7 +74,7 @@ def drained(receive, seconds=20):
 def test_what_a_revoked_key_listens_to_ends(ear, tmp_path):
     keys, log = tmp_path / "keys.toml", tmp_path / "log"
     keys.write_text(entry("gone") + entry("kept"))
-    running = RunningGateway(rtp_ports=ports(1000, 100), api_keys_file=keys, grpc_port=PORT)
+    running = RunningGateway(rtp_ports="22000-22099", api_keys_file=keys, grpc_port=GRPC_PORT)
     with ExitStack() as stack:
         running.log = stack.enter_context(log.open("wb"))
         stack.enter_context(running)

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.running import RunningGateway
-from tests.gateway.live.conftest import Api, Ear, ports
+from tests.gateway.live.conftest import Api, Ear
 from tests.gateway.live.test_metrics import DOCUMENTED, scraped
 from tests.tts_core.remote.opened import KEY_VARIABLE, bare, provider, runs, standin, told
 from tests.tts_core.remote.standin import KEY
@@ -39,7 +39,7 @@ def _providers():
 def api(tmp_path_factory):
     file = tmp_path_factory.mktemp("providers") / "providers.toml"
     file.write_text(_providers())
-    running = RunningGateway(rtp_ports=ports(2000, 100), providers_file=file, warm_voices="")
+    running = RunningGateway(rtp_ports="23000-23099", providers_file=file, warm_voices="")
     running.environment[KEY_VARIABLE] = KEY
     with running:
         client = Api(running.url)

@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.running import RunningGateway
-from tests.gateway.live.conftest import Api, ports
+from tests.gateway.live.conftest import Api
 
 SECRET = "Zebedee has measles"
 KEYS = '[[keys]]\nname = "ops"\nkey = "{}"\nadmin = true\n'
@@ -110,7 +110,7 @@ def test_a_gateway_is_watched_and_changed_while_it_runs(ear, tmp_path, capfd, co
     listening, file = ear(), tmp_path / "keys.toml"
     file.write_text(KEYS.format("first"))
     settings = {
-        "rtp_ports": ports(2000, 100), "log_level": "INFO", "default_voice": "espeak:en-us", "warm_voices": "",
+        "rtp_ports": "23000-23099", "log_level": "INFO", "default_voice": "espeak:en-us", "warm_voices": "",
         "api_keys_file": file, "voices_folder": tmp_path / "voices", "sip_listen": "127.0.0.1:0",
         "traces": True,
     }  # fmt: skip
