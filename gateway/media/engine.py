@@ -17,7 +17,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -26,10 +25,11 @@ from gateway.media import rtcp
 from gateway.media.binding import Bindings
 from gateway.media.counters import Counter
 from gateway.media.lane import Lane
+from gateway.media.lanes import Lanes
 from gateway.media.leg import Leg
 from gateway.media.mixing import FADE_NS, Samples, open_bed
 from gateway.media.packet import EVENT_OCTETS
-from gateway.media.ports import SHARED_AT_ONCE, NoPorts
+from gateway.media.ports import NoPorts
 from gateway.media.schedule import TICK_NS, period
 from gateway.media.sockets import Port, family_of
 from gateway.messages.media import (
@@ -45,9 +45,6 @@ from gateway.messages.media import (
 from gateway.ring import COUNTERS, NEVER, RingBlock
 from gateway.told import Told
 
-_FULL: Final = 128
-"""Legs that a tick takes before another is used beside it."""
-_REST: Final = period(20)
 _BUSY = (errno.EAGAIN, errno.ENOBUFS)
 _REFUSING = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
@@ -88,8 +85,8 @@ class Engine:
         self._settings = settings
         self._tell = tell
         self._start_ns = start_ns
-        self._lanes: dict[tuple[int, int], Lane] = {}
-        self._periods: tuple[int, ...] = ()
+        self._lanes = Lanes(ring)
+        self.next_busy = self._lanes.next_busy
         self.bindings = Bindings(settings, ports, lambda leg: self._lanes[leg.group_key].changed())
         self.port_of = self.bindings.of
         self._cut = np.zeros(ring.legs, np.bool_)
@@ -177,27 +174,8 @@ class Engine:
             group.suppress[leg.index] = leg.suppresses
 
     def _join_lane(self, leg: Leg, port: Port, acked: int | None = None, changes: int = 0) -> None:
-        ptime = leg.order.ptime_ms
-        for phase in range(period(ptime)):
-            if (ptime, phase) not in self._lanes:
-                self._lanes[ptime, phase] = Lane(self.ring, ptime)
-        self._periods = tuple(sorted({ptime for ptime, _ in self._lanes}))
-        leg.group_key = self._place(leg, port, ptime)
-        lane = self._lanes[leg.group_key]
+        lane = self._lanes.place(leg, port)
         lane.add(leg, port, secrets.randbits(16), secrets.randbits(32), acked, changes)
-
-    def _place(self, leg: Leg, port: Port, ptime: int) -> tuple[int, int]:
-        """The lane for a leg: beside the one that came to its port before it, while there is room.
-
-        Few legs share a tick, many are spread: being woken for a tick costs as much as dozens of legs in it. And
-        those of a port that leave together leave in one system call.
-        """
-        counts = {key: lane.group.n for key, lane in self._lanes.items() if key[0] == ptime}
-        filling = [key for key, n in counts.items() if 0 < n < _FULL]
-        best = max(filling, key=counts.__getitem__) if filling else min(counts, key=counts.__getitem__)
-        most = _FULL if filling else counts[best] + SHARED_AT_ONCE
-        beside = next((other.group_key for other in reversed(port.legs) if other is not leg), best)
-        return beside if counts.get(beside, most) < most else best
 
     def change(self, order: ChangeLeg, now_ns: int) -> None:
         """Send elsewhere or otherwise from the next packet on. Raises NoPorts, OSError; nothing is sent then."""
@@ -239,21 +217,13 @@ class Engine:
     def tick(self, tick: int, now_ns: int) -> None:
         """Everything that is due at tick number ``tick``."""
         self.cuts()
-        for ptime in self._periods:
+        for ptime in self._lanes.periods:
             ticks = period(ptime)
             lane = self._lanes[ptime, tick % ticks]
             if lane.group.n:
                 late = now_ns - self._start_ns - tick * TICK_NS >= ptime * 1_000_000
                 self._tick_lane(lane, tick // ticks, now_ns, late=late)
         self.cuts()  # what was cut where it has now come to: who lays what follows has till the leg's next tick
-
-    def next_busy(self, tick: int) -> int:
-        """The first tick from ``tick`` on in which a leg sends; no later than ``_REST`` ticks after it."""
-        for first in range(tick, tick + _REST):
-            for ptime in self._periods:
-                if self._lanes[ptime, first % period(ptime)].group.n:
-                    return first
-        return tick + _REST
 
     def cuts(self) -> None:
         """Act on every new generation and every hold in the ring.
