@@ -19,11 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from gateway.media import rtcp
 from gateway.media.binding import Bindings
 from gateway.media.counters import Counter
+from gateway.media.cuts import Cuts
 from gateway.media.lane import Lane
 from gateway.media.lanes import Lanes
 from gateway.media.leg import Leg
@@ -42,7 +42,7 @@ from gateway.messages.media import (
     MixLeg,
     OpenLeg,
 )
-from gateway.ring import COUNTERS, NEVER, RingBlock
+from gateway.ring import COUNTERS, RingBlock
 from gateway.told import Told
 
 _BUSY = (errno.EAGAIN, errno.ENOBUFS)
@@ -87,12 +87,9 @@ class Engine:
         self._start_ns = start_ns
         self._lanes = Lanes(ring)
         self.next_busy = self._lanes.next_busy
-        self.bindings = Bindings(settings, ports, lambda leg: self._lanes[leg.group_key].changed())
+        self.bindings = Bindings(settings, ports, lambda leg: self._lanes[leg.group_key].changed(leg))
         self.port_of = self.bindings.of
-        self._cut = np.zeros(ring.legs, np.bool_)
-        self._cuts_seen = 0
-        self._holds = np.full(ring.legs, NEVER, np.int64)
-        """Where each leg's speech is held, as far as that is done."""
+        self.cuts = Cuts(ring, self.legs, self._lanes).act
         self._patience_ns = int(settings.unreachable_seconds * 1e9)
 
     # -- legs ---------------------------------------------------------------------------------------------
@@ -224,42 +221,6 @@ class Engine:
                 late = now_ns - self._start_ns - tick * TICK_NS >= ptime * 1_000_000
                 self._tick_lane(lane, tick // ticks, now_ns, late=late)
         self.cuts()  # what was cut where it has now come to: who lays what follows has till the leg's next tick
-
-    def cuts(self) -> None:
-        """Act on every new generation and every hold in the ring.
-
-        Which rows are cut is looked up first, and what is held or goes on is seen to before they are: a cut that
-        was made after a leg was let go on must not find it held, for it would be cut where it was held.
-        """
-        cuts = int(self.ring.cuts[0])
-        if cuts == self._cuts_seen:
-            return
-        np.not_equal(self.ring.generation, self.ring.acked, out=self._cut)
-        rows, done = np.flatnonzero(self._cut).tolist(), self._hold()
-        for row in rows:
-            leg = self.legs.get(row)
-            if leg is not None:
-                done &= self._lanes[leg.group_key].group.cut(leg.index)
-        if done:
-            self._cuts_seen = cuts
-
-    def _hold(self) -> bool:
-        """Act on every hold; True when all is done.
-
-        What the peer holds goes on once the ChangeLeg is here that says so, for it says as well where to.
-        """
-        done, hold_at = True, self.ring.hold_at
-        np.not_equal(hold_at, self._holds, out=self._cut)
-        for row in np.flatnonzero(self._cut).tolist():
-            leg, at = self.legs.get(row), int(hold_at[row])
-            if leg is not None:
-                group = self._lanes[leg.group_key].group
-                too_soon = at == NEVER and leg.order.held
-                if too_soon or not group.hold(leg.index, at, fade=not (leg.order.held or leg.lost)):
-                    done = False
-                    continue
-            self._holds[row] = at
-        return done
 
     def publish(self, now_ns: int) -> None:
         """Put the counters where control reads them, and tell who has stopped speaking."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from gateway.ring import RingBlock
 Failed = Callable[[Leg, int], None]
 """Told of each packet that the kernel did not take: the leg and the errno."""
 _Send = tuple[Callable[[Any], int], memoryview, Leg]
+_NAME: Final = np.dtype(("S", ADDRESS_OCTETS))
 
 
 class Lane:
@@ -37,15 +38,20 @@ class Lane:
         """Its last packets left a packet time late or more."""
         self.dialling: list[Leg] = []
         """Legs that send digits at present."""
-        self._dirty = False
-        self._octets: npt.NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
+        self._stale: set[int] = set()
+        """Places whose leg is another, or whose packets leave in another way, than what is laid out says."""
+        # by a leg's place, for as many as the group has room for
         self._packets: list[memoryview] = []
+        self._sends: dict[int, _Send] = {}
+        self._fds: npt.NDArray[np.int64] = np.zeros(0, np.int64)  # -1: a port of its own
+        self._names: npt.NDArray[np.bytes_] = np.zeros(0, _NAME)
+        self._messages = np.zeros(0, MESSAGE)
+        # what is sent in a tick in which all send
         self._own: list[_Send] = []
         self._own_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shared_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        self._shared_fds: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self._shared = np.zeros(0, MESSAGE)
         self._runs: list[tuple[int, int, int]] = []
-        self._messages = np.zeros(0, MESSAGE)
 
     def add(
         self, leg: Leg, port: Port, sequence: int, timestamp: int, acked: int | None, changes: int
@@ -65,7 +71,7 @@ class Lane:
         )
         self.legs.append(leg)
         self.ports.append(port)
-        self._dirty = True
+        self._stale.add(leg.index)
 
     def remove(self, leg: Leg) -> None:
         """Take a leg out."""
@@ -79,11 +85,11 @@ class Lane:
             self.dialling.remove(leg)
         if not self.legs:
             self.last_k, self.late = None, False  # an empty lane does not tick, and misses nothing
-        self._dirty = True
+        self._stale.add(i)
 
-    def changed(self) -> None:
-        """A port was connected, shared or retargeted: lay the sending out anew."""
-        self._dirty = True
+    def changed(self, leg: Leg) -> None:
+        """The leg's port was connected, shared or retargeted: lay its sending out anew."""
+        self._stale.add(leg.index)
 
     def send(self, count: int, failed: Failed) -> None:
         """Send the ``count`` packets that ``Group.stamp`` made ready."""
@@ -97,10 +103,10 @@ class Lane:
 
     def _send_shared(self, sending: npt.NDArray[np.bool_] | None, failed: Failed) -> None:
         """One ``sendmmsg`` a port. ``sending``: which of the shared legs; None: all, as laid out."""
-        messages, runs, index = self._messages, self._runs, self._shared_index
+        messages, runs, index = self._shared, self._runs, self._shared_index
         if sending is not None:
             messages, index = messages[sending], index[sending]
-            runs = _runs_of(self._shared_fds[sending])
+            runs = _runs_of(self._fds[index])
         address = messages.ctypes.data
         for fd, begin, end in runs:
             for at, error in send_messages(fd, address, begin, end):
@@ -109,38 +115,51 @@ class Lane:
     def lay_out(self) -> None:
         """Prepare the sending; called before each stamp, does something only after a change.
 
-        This runs in a tick, once for each leg that comes or goes: nothing in it is done twice for a leg.
+        This runs in a tick, once for all legs that came or went since the last: each of those is looked at, the
+        others are array operations.
         """
-        if not self._dirty:
+        if not self._stale:
             return
-        self._dirty = False
-        group = self.group
-        if len(self._packets) != group.capacity:  # the group has grown, and its packets have moved
-            self._octets = group.packet.view(np.uint8).reshape(group.capacity, -1)
-            self._packets = [self._octets[i].data for i in range(group.capacity)]
-        packets, legs, ports = self._packets, self.legs, self.ports
-        own = [i for i, port in enumerate(ports) if port.connected]
-        self._own = [(ports[i].rtp.send, packets[i], legs[i]) for i in own]
-        self._own_index = np.array(own, np.int64)
-        fds = sorted((port.rtp.fileno(), i) for i, port in enumerate(ports) if not port.connected)
-        self._shared_fds = np.array([fd for fd, _ in fds], np.int64)
-        self._shared_index = np.array([i for _, i in fds], np.int64)
-        self._runs = _runs_of(self._shared_fds)
-        self._lay_out_messages()
+        n = self.group.n
+        if len(self._packets) != self.group.capacity:
+            self._grow()
+        for i in self._stale:
+            if i < n:
+                self._route(i)
+            else:
+                self._sends.pop(i, None)
+        self._stale.clear()
+        order = np.argsort(self._fds[:n], kind="stable")
+        own = int(np.searchsorted(self._fds[order], 0))
+        self._own_index, self._shared_index = order[:own], order[own:]
+        self._own = [self._sends[i] for i in self._own_index.tolist()]
+        self._shared = self._messages[self._shared_index]
+        self._runs = _runs_of(self._fds[self._shared_index])
 
-    def _lay_out_messages(self) -> None:
-        index = self._shared_index
-        n, octets = len(index), self._octets.shape[1]
-        names = [self.legs[i].socket_address for i in index.tolist()]
-        self._names = np.frombuffer(b"".join(name.ljust(ADDRESS_OCTETS, b"\0") for name in names), np.uint8)
-        self._vectors = np.zeros(n, VECTOR)
-        self._vectors["base"] = self._octets.ctypes.data + index * octets
-        self._vectors["octets"] = octets
-        self._messages = np.zeros(n, MESSAGE)
-        self._messages["name"] = self._names.ctypes.data + np.arange(n) * ADDRESS_OCTETS
-        self._messages["name_octets"] = [len(name) for name in names]
-        self._messages["vector"] = self._vectors.ctypes.data + np.arange(n) * VECTOR.itemsize
+    def _grow(self) -> None:
+        """The group has grown, and its packets have moved."""
+        packet, capacity = self.group.packet, self.group.capacity
+        octets = packet.view(np.uint8).reshape(capacity, -1)
+        places = np.arange(capacity)
+        self._packets = [octets[i].data for i in range(capacity)]
+        self._fds = np.zeros(capacity, np.int64)
+        self._names = np.zeros(capacity, _NAME)
+        self._vectors = np.zeros(capacity, VECTOR)
+        self._vectors["base"] = packet.ctypes.data + places * packet.itemsize
+        self._vectors["octets"] = packet.itemsize
+        self._messages = np.zeros(capacity, MESSAGE)
+        self._messages["name"] = self._names.ctypes.data + places * self._names.itemsize
+        self._messages["vector"] = self._vectors.ctypes.data + places * VECTOR.itemsize
         self._messages["vectors"] = 1
+        self._stale.update(range(self.group.n))
+
+    def _route(self, i: int) -> None:
+        """How the packets of the leg at ``i`` leave."""
+        leg, port = self.legs[i], self.ports[i]
+        self._sends[i] = (port.rtp.send, self._packets[i], leg)
+        self._fds[i] = -1 if port.connected else port.rtp.fileno()
+        self._names[i] = leg.socket_address
+        self._messages["name_octets"][i] = len(leg.socket_address)
 
 
 def _runs_of(fds: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:

@@ -155,8 +155,8 @@ def test_a_full_socket_is_named_and_a_run_of_lost_packets_is_one(speaking):
     for row in (0, 1):
         port = speaking.engine.port_of[row]
         port.rtp = Full(port.rtp)
-    speaking.engine._lanes[speaking.engine.legs[0].group_key].changed()
-    speaking.engine._lanes[speaking.engine.legs[1].group_key].changed()
+        leg = speaking.engine.legs[row]
+        speaking.engine._lanes[leg.group_key].changed(leg)
     run(speaking, 100)
     speaking.engine.port_of[0].rtp.full = False
     run(speaking, 100)
