@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 RESULTS: Final = Path(__file__).parent / "results"
+_WRITTEN: Final = (":!bench/results", ":!bench/report", ":!bench/REPORT.md")
 ALIKE: Final = ("cpu", "cores")
 """Of `describe`: figures of machines that differ in these do not stand beside each other."""
 
@@ -46,15 +47,18 @@ def stolen_seconds() -> float:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with a plus where it was changed; None outside a checkout."""
+    """The checkout's commit, with a plus where more was changed than results; None outside a checkout."""
     here = Path(__file__).parent.parent
+    commit = _git(here, "rev-parse", "--short", "HEAD")
+    changed = commit and _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)
+    return f"{commit}+" if changed else commit or None
+
+
+def _git(folder: Path, *arguments: str) -> str:
     asked = subprocess.run(
-        ["git", "-C", str(here), "describe", "--always", "--dirty=+"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip() or None
+    return asked.stdout.strip()
 
 
 def kept(name: str) -> dict[str, Any] | None:
