@@ -1,4 +1,4 @@
-"""What a process keeps of memory: one heap for its threads, and, once it has loaded, no more than it uses."""
+"""A process that has loaded what it needs: it is looked through no more, and what is left over goes back."""
 
 from __future__ import annotations
 
@@ -8,20 +8,8 @@ from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
-_M_ARENA_MAX: Final = -8
 _LARGE: Final = 1 << 20
 """Octets: a prompt of 30 s as floats, and more than any step of synthesis or of a tick takes at once."""
-
-
-def one_heap() -> None:
-    """All threads share a heap. To be called before there is more than one.
-
-    glibc would give each its own (mallopt(3), M_ARENA_MAX), with what is free in it of no use to the others: 6 MB
-    in a synthesis worker, whose threads take turns anyway.
-    """
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        library.mallopt(_M_ARENA_MAX, 1)
 
 
 def settle() -> None:

@@ -40,7 +40,7 @@ from gateway.messages.synthesis import (
 )
 from gateway.messages.work import SynthesisStatistics
 from gateway.ring import RingBlock
-from gateway.settling import one_heap, settle
+from gateway.settling import settle
 from gateway.speech import gpu
 from gateway.speech.feeder import Feeder
 from gateway.speech.library import Library
@@ -375,7 +375,6 @@ def main() -> None:
     parser.add_argument("--link", type=int, required=True)
     parser.add_argument("--rings", type=_rings, required=True)
     parser.add_argument("--index", type=int, default=0)
-    one_heap()
     try:
         uvloop.run(_main(parser.parse_args()))
     except UnknownVoice as error:

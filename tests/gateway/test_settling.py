@@ -26,41 +26,10 @@ print(weighs() - before)
 """
 
 
-HEAPS = """
-import ctypes, sys, threading
-from gateway.settling import one_heap
-if "one" in sys.argv:
-    one_heap()
-libc = ctypes.CDLL(None)
-libc.malloc.restype = libc.fdopen.restype = ctypes.c_void_p
-threads = [threading.Thread(target=libc.malloc, args=(1000,)) for _ in range(3)]
-for each in threads:
-    each.start()
-for each in threads:
-    each.join()
-file = ctypes.c_void_p(libc.fdopen(1, b"w"))
-libc.malloc_info(0, file)
-libc.fflush(file)
-"""
-
-glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
-
-
-@glibc
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
 def test_large_blocks_go_back_although_small_ones_lie_between():
     settled, not_settled = (
         float(subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, check=True).stdout)
         for how in ("settled", "")
     )
     assert settled < 1 < 15 < not_settled  # MB
-
-
-@glibc
-def test_threads_share_a_heap():
-    one, several = (
-        subprocess.run([sys.executable, "-c", HEAPS, how], capture_output=True, check=True).stdout.count(
-            b"<heap nr="
-        )
-        for how in ("one", "")
-    )
-    assert (one, several > 1) == (1, True)
