@@ -51,6 +51,7 @@ class Lane:
         self._own_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shared_index: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._shared = np.zeros(0, MESSAGE)
+        self._address = 0
         self._runs: list[tuple[int, int, int]] = []
 
     def add(
@@ -103,11 +104,10 @@ class Lane:
 
     def _send_shared(self, sending: npt.NDArray[np.bool_] | None, failed: Failed) -> None:
         """One ``sendmmsg`` a port. ``sending``: which of the shared legs; None: all, as laid out."""
-        messages, runs, index = self._shared, self._runs, self._shared_index
+        runs, index, address = self._runs, self._shared_index, self._address
         if sending is not None:
-            messages, index = messages[sending], index[sending]
-            runs = _runs_of(self._fds[index])
-        address = messages.ctypes.data
+            messages, index = self._shared[sending], index[sending]
+            runs, address = _runs_of(self._fds[index]), messages.ctypes.data
         for fd, begin, end in runs:
             for at, error in send_messages(fd, address, begin, end):
                 failed(self.legs[index[at]], error)
@@ -134,6 +134,7 @@ class Lane:
         self._own_index, self._shared_index = order[:own], order[own:]
         self._own = [self._sends[i] for i in self._own_index.tolist()]
         self._shared = self._messages[self._shared_index]
+        self._address = self._shared.ctypes.data
         self._runs = _runs_of(self._fds[self._shared_index])
 
     def _grow(self) -> None:

@@ -24,10 +24,11 @@ def quantiles(figures, digits, names=("p50", "p95")):
 def pace():
     for name, rows in (("pace", 5), ("pace-noise", 1)):
         for row in measured(name)[:rows]:
+            core = row["cores"]["media"] if "cores" in row else row["sender_cores"]
             yield (
                 f"| {say(row['legs'])} | {row['lost']} | {row['missed']} | "
                 f"{quantiles(row['gap_error_ms'], 2, ('p50', 'p99', 'p99.9'))} | "
-                f"{say(row['clock_error_ppm_worst'])} ppm | {say(row['cores']['media'], 2)} |"
+                f"{say(row['clock_error_ppm_worst'])} ppm | {say(core, 2)} |"
             )
 
 
