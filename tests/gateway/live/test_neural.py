@@ -47,8 +47,9 @@ def test_the_far_end_hears_the_offline_audio_octet_for_octet(api, ear, text, cod
     call = api.open(listening.port, codec=codec, ptime=ptime, voice=VOICE)
     said = api.wait(call, api.say(call, text, rate=rate))
     api.end(call)
-    heard = np.frombuffer(listening.octets(call["rtp"]["ssrc"]), np.uint8)
     pcm = levelled(offline_pcm(text, rate))
+    listening.wait(call["rtp"]["ssrc"], len(pcm))  # the ear may be behind
+    heard = np.frombuffer(listening.octets(call["rtp"]["ssrc"]), np.uint8)
     assert 0 <= len(heard) - len(pcm) < 8 * ptime, "whole packets"
     assert np.array_equal(heard[: len(pcm)], encode(Law(codec), pcm))
     assert set(heard[len(pcm) :]) <= set(encode(Law(codec), np.zeros(1, np.int16))), "filled with silence"
