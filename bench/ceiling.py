@@ -29,6 +29,7 @@ from gateway.ring import CAPACITY, UNIT_OCTETS, RingBlock
 _PTIME: Final = 20
 _TICKS: Final = 40
 """Packet times in a turn; two units each, so the ring is filled once a turn."""
+_LAYINGS: Final = 200
 
 
 def compile_limit(folder: Path) -> ctypes.CDLL:
@@ -78,6 +79,15 @@ class SendPath:
         for row in range(self.legs):
             self.ring.lay(row, speech, unfinished=True)
 
+    def laying(self) -> float:
+        """Seconds that a tick takes longer when one leg came: ``Lane.lay_out`` for the last of them."""
+        leg, port = self.lane.legs[-1], self.lane.ports[-1]
+        self.lane.remove(leg)
+        self.lane.add(leg, port, 0, 0, None, 0)
+        begin = time.perf_counter()
+        self.lane.lay_out()
+        return time.perf_counter() - begin
+
     def turn(self) -> float:
         """Seconds for ``_TICKS`` packet times of all legs, through the engine."""
         self.fill()
@@ -123,12 +133,13 @@ class Limit:
 
 
 def measure(legs: int, turns: int, *, shared: bool) -> dict[str, Any]:
-    """Packets a second of the engine and of the C loop, and the median of the turns' ratios."""
+    """Packets a second of the engine and of the C loop, the median of the ratios, what one who comes costs."""
     path = SendPath(legs, shared=shared)
     with tempfile.TemporaryDirectory() as folder:
         library = compile_limit(Path(folder))
         limit = Limit(library, path)
         pairs = [(path.turn(), limit.turn()) for _ in range(turns + 1)][1:]
+    laying = statistics.median(path.laying() for _ in range(_LAYINGS))
     path.close()
     packets = legs * _TICKS
     return {
@@ -137,4 +148,5 @@ def measure(legs: int, turns: int, *, shared: bool) -> dict[str, Any]:
         "engine_pps": round(packets / statistics.median(ours for ours, _ in pairs)),
         "limit_pps": round(packets / statistics.median(limit for _, limit in pairs)),
         "ratio": round(statistics.median(limit / ours for ours, limit in pairs), 3),
+        "laying_us": round(1e6 * laying, 1),
     }

@@ -41,7 +41,7 @@ class Lane:
         self._stale: set[int] = set()
         """Places whose leg is another, or whose packets leave in another way, than what is laid out says."""
         # by a leg's place, for as many as the group has room for
-        self._packets: list[memoryview] = []
+        self._octets: npt.NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
         self._sends: dict[int, _Send] = {}
         self._fds: npt.NDArray[np.int64] = np.zeros(0, np.int64)  # -1: a port of its own
         self._names: npt.NDArray[np.bytes_] = np.zeros(0, _NAME)
@@ -86,7 +86,7 @@ class Lane:
             self.dialling.remove(leg)
         if not self.legs:
             self.last_k, self.late = None, False  # an empty lane does not tick, and misses nothing
-        self._stale.add(i)
+        self._stale.update((i, len(self.legs)))
 
     def changed(self, leg: Leg) -> None:
         """The leg's port was connected, shared or retargeted: lay its sending out anew."""
@@ -121,16 +121,14 @@ class Lane:
         if not self._stale:
             return
         n = self.group.n
-        if len(self._packets) != self.group.capacity:
+        if len(self._octets) != self.group.capacity:
             self._grow()
         for i in self._stale:
+            self._sends.pop(i, None)
             if i < n:
                 self._route(i)
-            else:
-                self._sends.pop(i, None)
         self._stale.clear()
-        order = np.argsort(self._fds[:n], kind="stable")
-        own = int(np.searchsorted(self._fds[order], 0))
+        order, own = np.argsort(self._fds[:n], kind="stable"), len(self._sends)
         self._own_index, self._shared_index = order[:own], order[own:]
         self._own = [self._sends[i] for i in self._own_index.tolist()]
         self._shared = self._messages[self._shared_index]
@@ -140,9 +138,8 @@ class Lane:
     def _grow(self) -> None:
         """The group has grown, and its packets have moved."""
         packet, capacity = self.group.packet, self.group.capacity
-        octets = packet.view(np.uint8).reshape(capacity, -1)
         places = np.arange(capacity)
-        self._packets = [octets[i].data for i in range(capacity)]
+        self._octets = packet.view(np.uint8).reshape(capacity, -1)
         self._fds = np.zeros(capacity, np.int64)
         self._names = np.zeros(capacity, _NAME)
         self._vectors = np.zeros(capacity, VECTOR)
@@ -157,8 +154,10 @@ class Lane:
     def _route(self, i: int) -> None:
         """How the packets of the leg at ``i`` leave."""
         leg, port = self.legs[i], self.ports[i]
-        self._sends[i] = (port.rtp.send, self._packets[i], leg)
-        self._fds[i] = -1 if port.connected else port.rtp.fileno()
+        if port.connected:
+            self._fds[i], self._sends[i] = -1, (port.rtp.send, self._octets[i].data, leg)
+            return
+        self._fds[i] = port.rtp.fileno()
         self._names[i] = leg.socket_address
         self._messages["name_octets"][i] = len(leg.socket_address)
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.media.batch import MESSAGE, VECTOR, socket_address
@@ -20,10 +20,8 @@ from gateway.ring import RingBlock
 ROWS = 200
 PORTS = 5
 TARGETS = [("127.0.0.1", 4000), ("127.0.0.2", 4000), ("10.255.0.1", 65535), ("::1", 4000), ("2001:db8::7", 9)]
-DEEDS = st.lists(
-    st.tuples(st.sampled_from(["come", "come", "go", "aim", "share", "tick"]), st.integers(0, 999)),
-    max_size=120,
-)
+DEED = st.tuples(st.sampled_from(["come", "go", "go", "aim", "share", "tick"]), st.integers(0, 999))
+DEEDS = st.lists(DEED, min_size=40, max_size=120)
 
 
 def leg_of(row):
@@ -54,6 +52,7 @@ class Wire:
         return [(begin, errno.EPERM)]
 
 
+@settings(max_examples=60)
 @given(DEEDS)
 def test_whoever_comes_goes_or_moves_every_packet_leaves_where_it_should(deeds):
     ring, wire = RingBlock.create(ROWS), Wire()
@@ -64,7 +63,7 @@ def test_whoever_comes_goes_or_moves_every_packet_leaves_where_it_should(deeds):
 def run(deeds, wire, lane):
     shared = [wire.port(100 + n) for n in range(PORTS)]
     here, free, k = {}, list(range(ROWS)), 0
-    for deed, number in [*deeds, ("tick", 0)]:
+    for deed, number in [("come", 39), ("come", 38), *deeds, ("tick", 0)]:
         some = sorted(here)[number % len(here)] if here else None
         if deed == "come":
             for _ in range(1 + number % 40):

@@ -14,7 +14,7 @@ def test_figures_add_up(small: Path, chunk_ms: int) -> None:
     assert figures["rtf"] > 0
     assert figures["rtf"] == pytest.approx(sum(figures["rtf_by_stage"].values()), abs=5e-5)
     assert min(figures["rtf_by_stage"].values()) > 0
-    assert figures["clauses"] > 0
+    assert figures["clauses"] >= 3
     assert figures["audio_seconds"] > 1  # three streams that began within the first second
     assert 0 < figures["first_audio_ms"]["p50"] <= figures["first_audio_ms"]["p95"]
     assert figures["missed_ticks"] >= 0
